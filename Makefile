@@ -1,0 +1,49 @@
+# Everything that a developer types. Needs Python 3.11 or newer and make; all else is installed into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+
+.PHONY: help demo test lint format bench clean
+
+help:
+	@echo "make demo    render a scene with known truth, extract its roads, score them, draw them"
+	@echo "make test    set up everything, check style, types and layers, run all tests"
+	@echo "make lint    style, types and layers only"
+	@echo "make format  put the code into the house's format"
+	@echo "make bench   run the benchmarks (keep the machine quiet)"
+	@echo "make clean   remove what these commands made"
+
+# The light environment: what a user installs. No deep-learning framework.
+$(VENV)/light: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+# The full environment: every extra and the developers' tools.
+$(VENV)/full: $(VENV)/light
+	$(PIP) --editable ".[all,dev]"
+	touch $@
+
+demo: $(VENV)/light
+	$(BIN)/roadlift demo --folder demo
+
+lint: $(VENV)/full
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+format: $(VENV)/full
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/full
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

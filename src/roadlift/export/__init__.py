@@ -1,0 +1,11 @@
+"""Road maps to files. Importing this room makes `RoadMap.save` and `RoadMap.from_file` work."""
+
+from __future__ import annotations
+
+from roadlift.export.atomic import replacing
+from roadlift.export.vector import load, save
+from roadlift.network import Storage, register_storage
+
+register_storage(Storage(save=save, load=load))
+
+__all__ = ["load", "replacing", "save"]

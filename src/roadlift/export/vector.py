@@ -1,0 +1,213 @@
+"""Road maps to vector files and back; the suffix chooses the format."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from roadlift.errors import InputError, OutputError, UsageError
+from roadlift.export.atomic import replacing
+from roadlift.network import RoadMap
+from roadlift.network.roadmap import EDGE_COLUMNS, ISSUE_COLUMNS, NODE_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from os import PathLike
+
+WGS84 = "EPSG:4326"
+PROVENANCE = "roadlift"
+LAYERS = {
+    "edges": ("LineString", EDGE_COLUMNS),
+    "nodes": ("Point", NODE_COLUMNS),
+    "issues": ("LineString", ISSUE_COLUMNS),
+}
+TIMESTAMP = "1970-01-01T00:00:00.000Z"  # of every layer: the same road map gives the same bytes
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one kind of file is written and how many edges it holds once written."""
+
+    write: Callable[[RoadMap, Path], None]
+    count: Callable[[Path], int]
+    needs: tuple[str, ...] = ()
+    only_wgs84: bool = False
+
+
+def save(
+    roadmap: RoadMap, path: str | PathLike[str], *, overwrite: bool = False, dst_crs: str | None = None
+) -> None:
+    """Write a road map to a file; the suffix chooses the format.
+
+    * ``.gpkg`` GeoPackage: layers ``edges``, ``nodes`` and ``issues``, with the provenance in its metadata.
+      The one that `RoadMap.from_file` reads.
+    * ``.geojson`` RFC 7946: edges in longitude and latitude (WGS 84), seven decimals.
+    * ``.fgb`` FlatGeobuf, ``.parquet`` GeoParquet: edges.
+
+    The file appears complete or not at all, and the same road map gives the same bytes.
+
+    Args:
+        roadmap: what to write; without roads the file is valid, empty and has every column.
+        path: file to write.
+        overwrite: replace an existing file.
+        dst_crs: write in this CRS, such as ``"EPSG:32619"``, instead of the road map's own.
+
+    Raises:
+        UsageError: the suffix is unknown, the format needs a CRS and there is none, or a package is missing.
+        OutputError: the file exists, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "roads.geojson"
+        >>> save(RoadMap.empty(crs="EPSG:26986"), path)
+        >>> json.loads(path.read_text())["features"]
+        []
+    """
+    chosen = _format_of(path)
+    roadmap = _in_crs(roadmap, Path(path), chosen, dst_crs)
+    with replacing(path, overwrite=overwrite) as temporary:
+        try:
+            chosen.write(roadmap, temporary)
+            written = chosen.count(temporary)
+        except (DataSourceError, DataLayerError, RuntimeError) as error:
+            message = f"cannot write {path}: {error}"
+            raise OutputError(message) from error
+        if written != len(roadmap.edges):
+            message = f"{path}: wrote {len(roadmap.edges)} edges but read back {written}; is the disk full?"
+            raise OutputError(message)
+
+
+def load(path: str | PathLike[str]) -> RoadMap:
+    """Read a GeoPackage that `save` wrote.
+
+    Raises:
+        InputError: the file is missing, is not a GeoPackage, or holds no road map.
+    """
+    if not Path(path).is_file():
+        message = f"{path} is not there, or is not a file"
+        raise InputError(message)
+    try:
+        tables = [_read_layer(path, name) for name in LAYERS]
+        metadata = pyogrio.read_info(path, layer="edges").get("layer_metadata") or {}
+    except (DataSourceError, DataLayerError) as error:
+        message = f"{path} is not a road map: {error}. Expected a GeoPackage with layers {', '.join(LAYERS)}"
+        raise InputError(message) from error
+    edges, nodes, issues = tables
+    return RoadMap(edges, nodes, issues, json.loads(metadata.get(PROVENANCE, "{}")))
+
+
+def _format_of(path: str | PathLike[str]) -> Format:
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        message = f"{path}: the suffix {suffix or '(none)'} is not a format; use one of {', '.join(FORMATS)}"
+        raise UsageError(message)
+    for package in FORMATS[suffix].needs:
+        if importlib.util.find_spec(package) is None:
+            message = f"{suffix} files need the package {package}; run: pip install 'roadlift[parquet]'"
+            raise UsageError(message)
+    return FORMATS[suffix]
+
+
+def _in_crs(roadmap: RoadMap, path: Path, chosen: Format, dst_crs: str | None) -> RoadMap:
+    if chosen.only_wgs84:
+        if dst_crs is not None and not _is_wgs84(dst_crs):
+            message = (
+                f"{path.suffix} files are always in WGS 84 (RFC 7946); leave --dst-crs out, or write .gpkg"
+            )
+            raise UsageError(message)
+        if roadmap.crs is None:
+            message = (
+                f"the image has no CRS, so its roads are in pixel coordinates, and {path.suffix} needs "
+                "longitude and latitude; write .gpkg instead, or give the image a CRS"
+            )
+            raise UsageError(message)
+        return roadmap.reproject(WGS84)
+    return roadmap if dst_crs is None else roadmap.reproject(dst_crs)
+
+
+def _is_wgs84(crs: str) -> bool:
+    return crs.upper() in {WGS84, "OGC:CRS84", "CRS84", "WGS84"}
+
+
+def _tables(roadmap: RoadMap) -> dict[str, gpd.GeoDataFrame]:
+    return {"edges": roadmap.edges, "nodes": roadmap.nodes, "issues": roadmap.issues}
+
+
+def _write_layer(table: gpd.GeoDataFrame, path: Path, name: str, driver: str, **options: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="'crs' was not provided")  # pixel coordinates have none
+        pyogrio.write_dataframe(
+            table, path, layer=name, driver=driver, geometry_type=LAYERS[name][0], **options
+        )
+
+
+def _write_geopackage(roadmap: RoadMap, path: Path) -> None:
+    provenance = {PROVENANCE: json.dumps(dict(roadmap.provenance), sort_keys=True, default=str)}
+    with _fixed_timestamp():
+        for name, table in _tables(roadmap).items():
+            metadata = {"layer_metadata": provenance} if name == "edges" else {}
+            _write_layer(table, path, name, "GPKG", append=path.exists(), **metadata)
+
+
+@contextmanager
+def _fixed_timestamp() -> Iterator[None]:
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": TIMESTAMP})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+def _write_geojson(roadmap: RoadMap, path: Path) -> None:
+    _write_layer(
+        roadmap.edges, path, "edges", "GeoJSON", RFC7946="YES", COORDINATE_PRECISION="7", WRITE_NAME="NO"
+    )
+
+
+def _write_flatgeobuf(roadmap: RoadMap, path: Path) -> None:
+    _write_layer(
+        roadmap.edges, path, "edges", "FlatGeobuf", SPATIAL_INDEX="YES" if len(roadmap.edges) else "NO"
+    )
+
+
+def _write_parquet(roadmap: RoadMap, path: Path) -> None:
+    roadmap.edges.to_parquet(path, index=False)
+
+
+def _count_features(path: Path) -> int:
+    return int(pyogrio.read_info(path, layer="edges", force_feature_count=True)["features"])
+
+
+def _count_geojson(path: Path) -> int:
+    return int(pyogrio.read_info(path, force_feature_count=True)["features"])
+
+
+def _count_parquet(path: Path) -> int:
+    return len(gpd.read_parquet(path))
+
+
+FORMATS: Mapping[str, Format] = {
+    ".gpkg": Format(_write_geopackage, _count_features),
+    ".geojson": Format(_write_geojson, _count_geojson, only_wgs84=True),
+    ".fgb": Format(_write_flatgeobuf, _count_geojson),
+    ".parquet": Format(_write_parquet, _count_parquet, needs=("pyarrow",)),
+}
+
+
+def _read_layer(path: str | PathLike[str], name: str) -> gpd.GeoDataFrame:
+    table = pyogrio.read_dataframe(path, layer=name)
+    missing = [column for column in LAYERS[name][1] if column not in table]
+    if missing:
+        message = f"{path}: layer {name} lacks {', '.join(missing)}; it is not a road map of roadlift's"
+        raise InputError(message)
+    return table.astype(dict(LAYERS[name][1]))

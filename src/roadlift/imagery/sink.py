@@ -1,0 +1,261 @@
+"""Rasters out, all or nothing: probability and mask as cloud-optimised GeoTIFF.
+
+Windows go to a temporary file beside the target. When all is written it becomes a cloud-optimised GeoTIFF with
+overviews, is read again and compared block by block with what was written, and only then takes the target's name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.shutil import copy as copy_raster
+from rasterio.windows import Window as RasterioWindow
+
+from roadlift.errors import InputError, OutputError
+from roadlift.imagery.georef import Georef
+from roadlift.imagery.grid import Window
+from roadlift.imagery.opening import gdal_settings, open_raster
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BLOCK = 512
+NO_DATA = 255
+PROBABILITY_ONE = 254
+_KIND_TAG = "ROADLIFT"
+_BIG_PIXELS = 10**9
+
+
+class _RasterWriter:
+    """Writes one uint8 band window by window; see the module."""
+
+    kind = ""
+    overviews = "average"
+
+    def __init__(
+        self, path: str | Path, shape: tuple[int, int], georef: Georef, *, overwrite: bool = False
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            path: Target, ``.tif``.
+            shape: (rows, cols).
+            georef: Georeference of the raster.
+            overwrite: Replace an existing file.
+
+        Raises:
+            OutputError: The target exists, its folder does not, or it cannot be written.
+        """
+        self.path, self.shape, self.georef = Path(path), shape, georef
+        if self.path.suffix.lower() not in (".tif", ".tiff"):
+            raise OutputError(f"{self.path} must end in .tif: rasters are written as GeoTIFF.")
+        if self.path.exists() and not overwrite:
+            raise OutputError(f"{self.path} exists; choose another name or allow overwriting.")
+        if not self.path.parent.is_dir():
+            raise OutputError(f"The folder {self.path.parent} does not exist; create it first.")
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.stem}-", dir=self.path.parent))
+        except OSError as error:
+            raise OutputError(f"{self.path.parent} cannot be written to: {error.strerror}.") from error
+        self._plain = self._folder / "plain.tif"
+        self._dataset: rasterio.DatasetWriter | None = None
+
+    def __enter__(self) -> Any:
+        try:
+            with gdal_settings():
+                self._dataset = rasterio.open(self._plain, "w", **self._profile())
+                self._dataset.update_tags(**{_KIND_TAG: self.kind})
+                self._decorate(self._dataset)
+        except RasterioError as error:
+            self._discard()
+            raise self._cannot_write(error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._discard()
+
+    def write(self, window: Window, values: np.ndarray) -> None:
+        """Write a window.
+
+        Args:
+            window: Inside the raster.
+            values: uint8 (rows, cols) of the window's shape.
+
+        Raises:
+            OutputError: The disk is full or failing.
+        """
+        if self._dataset is None:
+            raise OutputError(f"{self.path} is not open for writing; use the writer in a with statement.")
+        if values.shape != window.shape or values.dtype != np.uint8:
+            raise OutputError(f"The window is {window.shape} of uint8; got {values.shape} of {values.dtype}.")
+        target = RasterioWindow(window.col, window.row, window.width, window.height)
+        try:
+            with gdal_settings():
+                self._dataset.write(values, 1, window=target)
+        except RasterioError as error:
+            raise self._cannot_write(error) from error
+
+    def _profile(self) -> dict[str, Any]:
+        side = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+        return {
+            "driver": "GTiff",
+            "dtype": "uint8",
+            "count": 1,
+            "height": self.shape[0],
+            "width": self.shape[1],
+            "crs": self.georef.crs,
+            "transform": self.georef.transform,
+            "nodata": NO_DATA,
+            "compress": "deflate",
+            "zlevel": 1,
+            "bigtiff": "YES" if self.shape[0] * self.shape[1] > _BIG_PIXELS else "NO",
+            "sparse_ok": True,
+            **side,
+        }
+
+    def _decorate(self, dataset: rasterio.DatasetWriter) -> None:
+        """Add what a kind of raster has beside its pixels."""
+
+    def _finish(self) -> None:
+        """Close, make cloud-optimised, compare, and take the target's name."""
+        whole = self._folder / "whole.tif"
+        try:
+            if self._dataset is not None:
+                self._dataset.close()
+            with gdal_settings():
+                copy_raster(
+                    self._plain,
+                    whole,
+                    driver="COG",
+                    COMPRESS="DEFLATE",
+                    BLOCKSIZE=BLOCK,
+                    OVERVIEW_RESAMPLING=self.overviews.upper(),
+                    BIGTIFF="IF_SAFER",
+                    NUM_THREADS=2,
+                )
+            if block_checksums(self._plain) != block_checksums(whole):
+                raise OutputError(f"{self.path} does not read back as it was written; check the disk.")
+            with whole.open("rb") as file:
+                os.fsync(file.fileno())
+            whole.replace(self.path)
+        except (RasterioError, OSError) as error:
+            raise self._cannot_write(error) from error
+        except rasterio._err.CPLE_BaseError as error:
+            raise self._cannot_write(error) from error
+
+    def _discard(self) -> None:
+        if self._dataset is not None and not self._dataset.closed:
+            try:
+                self._dataset.close()
+            except RasterioError as error:
+                raise self._cannot_write(error) from error
+            finally:
+                shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _cannot_write(self, error: Exception) -> OutputError:
+        free = shutil.disk_usage(self.path.parent).free
+        needed = self.shape[0] * self.shape[1]
+        return OutputError(
+            f"{self.path} cannot be written: {error}. The folder has {free / 1e6:.0f} MB free; up to "
+            f"{2 * needed / 1e6:.0f} MB may be needed. Nothing was left behind."
+        )
+
+
+class ProbabilityWriter(_RasterWriter):
+    """Writes a road probability: uint8, 0..254 = p * 254, 255 = no data.
+
+    Example:
+        >>> with ProbabilityWriter("p.tif", (512, 512), georef) as writer:       # doctest: +SKIP
+        ...     writer.write(Window(0, 0, 512, 512), probability)
+    """
+
+    kind = "probability"
+
+
+class MaskWriter(_RasterWriter):
+    """Writes a road mask with colours: 0 background, 1 road, 255 no data."""
+
+    kind = "mask"
+    overviews = "mode"
+
+    def _decorate(self, dataset: rasterio.DatasetWriter) -> None:
+        dataset.write_colormap(1, {0: (0, 0, 0, 0), 1: (230, 85, 13, 255), NO_DATA: (0, 0, 0, 0)})
+
+
+def block_checksums(path: str | Path) -> list[int]:
+    """Return the CRC-32 of every 512 x 512 block of the first band, row by row."""
+    with gdal_settings(), rasterio.open(path) as dataset:
+        rows, cols = dataset.shape
+        return [
+            zlib.crc32(
+                dataset.read(
+                    1, window=RasterioWindow(col, row, min(BLOCK, cols - col), min(BLOCK, rows - row))
+                )
+            )
+            for row in range(0, rows, BLOCK)
+            for col in range(0, cols, BLOCK)
+        ]
+
+
+def read_probability(path: str | Path) -> tuple[np.ndarray, Georef]:
+    """Read a probability or mask raster, also one of another tool.
+
+    What the values mean is recognised so: our own rasters by their tag; floats as 0..1; integers as a mask where they hold
+    nothing but 0 and 1, or 0 and 255, beside the no-data value; uint8 otherwise as 0..255 scaled probability.
+
+    Args:
+        path: Raster of one band, or of several where the first is meant.
+
+    Returns:
+        Probability uint8 (rows, cols), 0..254 = p * 254 and 255 = no data, and its georeference.
+
+    Raises:
+        InputError: The raster cannot be read, or its values have no meaning listed above.
+    """
+    with open_raster(path) as dataset:
+        kind = dataset.tags().get(_KIND_TAG)
+        try:
+            with gdal_settings():
+                values = dataset.read(1)
+                valid = dataset.read_masks(1) > 0
+        except RasterioError as error:
+            raise InputError(f"{path} is damaged: {error.__cause__ or error}. Get an intact copy.") from error
+        georef = Georef(dataset.crs, dataset.transform)
+    if kind == "probability":
+        return values, georef
+    if values.dtype.kind == "f":
+        valid &= np.isfinite(values)
+    if kind == "mask":
+        valid &= values != NO_DATA
+    return np.where(valid, _as_probability(values, valid, path), NO_DATA).astype(np.uint8), georef
+
+
+def _as_probability(values: np.ndarray, valid: np.ndarray, path: str | Path) -> np.ndarray:
+    known = values[valid]
+    low, high = (known.min(), known.max()) if known.size else (0, 0)
+    if values.dtype.kind == "f":
+        if low < 0 or high > 1:
+            raise InputError(f"{path} holds floats from {low:g} to {high:g}; a probability lies in 0..1.")
+        return np.rint(np.nan_to_num(values) * PROBABILITY_ONE).astype(np.uint8)
+    if values.dtype == bool or (low >= 0 and high <= 1):
+        return (values.astype(np.uint8) * PROBABILITY_ONE).astype(np.uint8)
+    if values.dtype == np.uint8:
+        return np.rint(values * (PROBABILITY_ONE / 255)).astype(np.uint8)
+    raise InputError(
+        f"{path} holds {values.dtype} from {low} to {high}; give a mask (0/1, 0/255) or a probability."
+    )

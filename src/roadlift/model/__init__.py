@@ -1,0 +1,30 @@
+"""What a model is: one ONNX file with its card inside, the runtimes that compute it, and where models lie."""
+
+from roadlift.model.card import CARD_KEY, ModelCard, graph_sha256, read_card
+from roadlift.model.library import (
+    DEFAULT_MODEL,
+    DEVICES,
+    PRECISIONS,
+    RUNTIMES,
+    find_card,
+    list_models,
+    load_model,
+)
+from roadlift.model.runtime import Model, Runtime, available_threads
+
+__all__ = [
+    "CARD_KEY",
+    "DEFAULT_MODEL",
+    "DEVICES",
+    "PRECISIONS",
+    "RUNTIMES",
+    "Model",
+    "ModelCard",
+    "Runtime",
+    "available_threads",
+    "find_card",
+    "graph_sha256",
+    "list_models",
+    "load_model",
+    "read_card",
+]

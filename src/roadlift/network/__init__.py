@@ -1,0 +1,20 @@
+"""Probability to roads: mask, skeleton, graph, cleaning, measuring; the result is a `RoadMap`."""
+
+from __future__ import annotations
+
+from roadlift.network.options import NetworkOptions
+from roadlift.network.roadmap import RoadMap, merge
+from roadlift.network.storage import Storage, register_storage
+from roadlift.network.trace import TracedGraph, trace_skeleton
+from roadlift.network.vectorize import vectorize
+
+__all__ = [
+    "NetworkOptions",
+    "RoadMap",
+    "Storage",
+    "TracedGraph",
+    "merge",
+    "register_storage",
+    "trace_skeleton",
+    "vectorize",
+]

@@ -1,0 +1,115 @@
+"""Move lines from the staircase of the skeleton to the middle of the road, to a fraction of a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from roadlift.network.measure import percentiles
+from roadlift.network.profile import Profiles, read_profiles
+from roadlift.network.prune import JUNCTION_EDGES
+from roadlift.network.smooth import VERTICES_PER_SIGMA, blur, neighbours
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from roadlift.network.linegraph import LineGraph
+    from roadlift.network.polylines import Polylines
+
+    Floats = NDArray[np.float64]
+    Booleans = NDArray[np.bool_]
+    Bytes = NDArray[np.uint8]
+
+ROUNDS = 2
+CLEAR_OF_JUNCTION = 1.5  # half widths: nearer to a junction the profile sees the other roads
+NEAR_BORDER = 3.0  # pixels from the edge of the image within which a line that leaves it is lengthened
+STEEP = 0.1  # a line that is more parallel to an edge than this does not reach it
+USUAL_WIDTH = (0.6, 1.4)  # profiles narrower or wider than this share of the line's median are not trusted
+
+
+def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigma: float) -> LineGraph:
+    """Fit lines to the middle between the two edges of the road.
+
+    At every pixel along a line the profile across it is read; half the difference between the distances to
+    its two half-maximum points is how far the line is off. These offsets are smoothed along the line,
+    weighted by trust (none next to junctions and where the width is not what the line has elsewhere), and
+    applied; twice.
+
+    Args:
+        graph: lines within one half width of their road's middle.
+        probability: (rows, cols) uint8, 0..254, 255 = no data.
+        max_width: pixels.
+        sigma: standard deviation of the smoothing along the line, pixels.
+
+    Returns:
+        The same graph with dense lines; ends and rings moved with them, junctions where they were.
+    """
+    if not len(graph.lines):
+        return graph
+    degree = graph.degree
+    rings = graph.loops & (degree < JUNCTION_EDGES)[graph.u]
+    lines = graph.lines.resampled(max(sigma / VERTICES_PER_SIGMA, 1.0))
+    clear = np.where(degree >= JUNCTION_EDGES, CLEAR_OF_JUNCTION * graph.radius, 0.0)
+    beside = neighbours(lines, rings, ends_fixed=False)
+    for _ in range(ROUNDS):
+        free = (lines.along >= clear[graph.u][lines.owner]) & (
+            lines.lengths[lines.owner] - lines.along >= clear[graph.v][lines.owner]
+        )
+        profiles = read_profiles(lines, probability, max_width=max_width)
+        offset = _offsets(lines, profiles, free, max_width, beside)
+        lines = lines.moved(lines.coordinates + offset[:, None] * profiles.normal)
+    nodes = graph.nodes.copy()
+    loose = (degree < JUNCTION_EDGES) & (degree > 0)
+    for end, places in ((graph.u, lines.starts), (graph.v, lines.ends)):
+        nodes[end[loose[end]]] = places[loose[end]]
+    return replace(graph, lines=lines).moved(nodes)
+
+
+def _offsets(
+    lines: Polylines,
+    profiles: Profiles,
+    free: Booleans,
+    max_width: float,
+    beside: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> Floats:
+    width = profiles.left + profiles.right
+    seen = free & (np.maximum(profiles.left, profiles.right) < max_width / 2)
+    (usual,) = percentiles(lines.owner[seen], width[seen], len(lines), (0.5,))
+    usual = usual[lines.owner]
+    trust = seen & (width > USUAL_WIDTH[0] * usual) & (width < USUAL_WIDTH[1] * usual)
+    offset = np.where(trust, (profiles.right - profiles.left) / 2, 0.0)
+    rounds = round(2 * VERTICES_PER_SIGMA**2)
+    weight = blur(trust.astype(np.float64), *beside, rounds)
+    smooth = blur(offset, *beside, rounds)
+    return np.where(weight > 1e-6, smooth / np.maximum(weight, 1e-6), 0.0)
+
+
+def reach_border(graph: LineGraph, shape: tuple[int, int]) -> LineGraph:
+    """Lengthen the lines that leave the image from the centre of its last pixel to its very edge.
+
+    Lines of neighbouring images then meet on their common edge. Ends next to no data stay.
+
+    Args:
+        graph: nodes and lines in pixels.
+        shape: (rows, cols) of the raster; its edge lies half a pixel outside of the outer pixel centres.
+    """
+    nodes = graph.nodes.copy()
+    lines = graph.lines
+    for end, outer, inner in ((graph.u, lines.first, lines.first + 1), (graph.v, lines.last, lines.last - 1)):
+        leaves = np.flatnonzero(graph.border[end])
+        place, before = lines.coordinates[outer[leaves]], lines.coordinates[inner[leaves]]
+        nodes[end[leaves]] = _onto_frame(place, place - before, np.array(shape) - 0.5)
+    return graph.moved(nodes)
+
+
+def _onto_frame(place: Floats, direction: Floats, far: Floats) -> Floats:
+    """Follow directions (n, 2) from places (n, 2) to the frame from -0.5 to ``far``, if it is near."""
+    size = np.hypot(direction[:, 0], direction[:, 1])
+    unit = direction / np.maximum(size, 1e-9)[:, None]
+    edge = np.where(unit > 0, far, -0.5)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.where(np.abs(unit) > STEEP, (edge - place) / unit, np.inf).min(axis=1)
+    move = np.where(np.abs(distance) <= NEAR_BORDER, distance, 0.0)
+    return np.clip(place + move[:, None] * unit, -0.5, far)

@@ -1,0 +1,153 @@
+"""Make junctions look like junctions: one node where the axes of the legs cross, not an H of tiny edges.
+
+Where two roads of width w cross at an angle, or a side road joins, a skeleton bends towards the corner inside
+the last half width, and often splits one crossing into two nodes. Here nodes joined by a link shorter than
+the road is wide become one, the node moves to the point that is nearest to all leg axes (least squares), and
+each leg runs straight to it through the bent part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from roadlift.network.chains import label_groups
+from roadlift.network.linegraph import LineGraph
+from roadlift.network.prune import JUNCTION_EDGES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+    Booleans = NDArray[np.bool_]
+
+AXIS_FROM, AXIS_TO = 1.2, 5.0  # the stretch of a leg that shows its axis, in half widths from the node
+STAY = 0.05  # weight of the old place of a node against the axes: settles legs that are all parallel
+
+
+def contract_links(graph: LineGraph, *, width_ratio: float, max_length: float) -> LineGraph:
+    """Make one node of junctions that are joined by a link shorter than the road is wide.
+
+    Shortest links go first, and distances are measured again after each round, so that a row of close
+    junctions does not collapse into one point.
+
+    Args:
+        graph: lengths and radii in pixels.
+        width_ratio: a link is short below this many widths (mean of its two ends).
+        max_length: ... and below this many pixels.
+    """
+    while True:
+        links = _mutual_shortest_links(graph, width_ratio, max_length)
+        if not links.any():
+            return graph
+        graph = _contract(graph, links)
+
+
+def _mutual_shortest_links(graph: LineGraph, width_ratio: float, max_length: float) -> Booleans:
+    junction = graph.degree >= JUNCTION_EDGES
+    limit = np.minimum(width_ratio * (graph.radius[graph.u] + graph.radius[graph.v]), max_length)
+    links = junction[graph.u] & junction[graph.v] & (graph.lines.lengths < limit)
+    links &= ~graph.loops
+    candidates = np.flatnonzero(links)
+    by_length = candidates[np.argsort(graph.lines.lengths[candidates], kind="stable")]
+    rank = np.full(len(graph.u), len(graph.u), dtype=np.int64)
+    rank[by_length] = np.arange(len(by_length))
+    best = np.full(len(graph.nodes), len(graph.u), dtype=np.int64)
+    np.minimum.at(best, graph.u[candidates], rank[candidates])
+    np.minimum.at(best, graph.v[candidates], rank[candidates])
+    links[candidates] = (best[graph.u[candidates]] == rank[candidates]) & (
+        best[graph.v[candidates]] == rank[candidates]
+    )
+    return links
+
+
+def _contract(graph: LineGraph, links: Booleans) -> LineGraph:
+    group = label_groups(len(graph.nodes), graph.u[links], graph.v[links])
+    count = np.bincount(group).astype(np.float64)
+    nodes = np.stack([np.bincount(group, weights=graph.nodes[:, axis]) / count for axis in (0, 1)], axis=1)
+    radius = np.zeros(len(count))
+    np.maximum.at(radius, group, graph.radius)
+    border = np.bincount(group, weights=graph.border) > 0
+    keep = ~links
+    merged = LineGraph(
+        nodes, border, radius, group[graph.u[keep]], group[graph.v[keep]], graph.lines.take(keep)
+    )
+    return merged.moved(nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Legs:
+    """The stretch of each leg that shows its axis; legs are the edges' beginnings, then their ends."""
+
+    node: Integers
+    clear: Floats  # length of the bent part next to the node
+    middle: Floats
+    direction: Floats
+    usable: Booleans
+
+
+def meet_on_axes(graph: LineGraph) -> LineGraph:
+    """Move each junction to where the axes of its legs cross and straighten the legs next to it.
+
+    The node minimises the squared distance to the lines fitted to its legs between 1.2 and 5 half widths from
+    it; it moves by at most one half width.
+    """
+    legs = _leg_axes(graph)
+    nodes = _nearest_to_axes(graph, legs)
+    lines = graph.lines
+    total = lines.lengths[lines.owner]
+    edges = len(lines)
+    bent = (lines.along < legs.clear[:edges][lines.owner]) | (
+        total - lines.along < legs.clear[edges:][lines.owner]
+    )
+    bent[lines.first] = bent[lines.last] = False
+    straight = LineGraph(graph.nodes, graph.border, graph.radius, graph.u, graph.v, lines.keep(~bent))
+    return straight.moved(nodes)
+
+
+def _leg_axes(graph: LineGraph) -> _Legs:
+    lines = graph.lines
+    node = np.concatenate([graph.u, graph.v])
+    junction = (graph.degree >= JUNCTION_EDGES)[node]
+    length = np.tile(lines.lengths, 2)
+    clear = np.where(junction, np.minimum(graph.radius[node], length / 3), 0.0)
+    along = np.concatenate([lines.along, lines.lengths[lines.owner] - lines.along])
+    leg = np.concatenate([lines.owner, lines.owner + len(lines)])
+    point = np.tile(lines.coordinates, (2, 1))
+    radius = graph.radius[node]
+    inside = (along >= AXIS_FROM * radius[leg]) & (along <= np.minimum(AXIS_TO * radius, length * 0.9)[leg])
+    leg, point = leg[inside], point[inside]
+    count = np.bincount(leg, minlength=len(node))
+    safe = np.maximum(count, 1)
+    middle = _mean_by(leg, point, safe)
+    offset = point - middle[leg]
+    row2, col2, cross = (
+        np.bincount(leg, weights=product, minlength=len(node))
+        for product in (offset[:, 0] ** 2, offset[:, 1] ** 2, offset[:, 0] * offset[:, 1])
+    )
+    angle = 0.5 * np.arctan2(2 * cross, row2 - col2)
+    direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return _Legs(node, clear, middle, direction, junction & (count >= JUNCTION_EDGES))
+
+
+def _mean_by(group: Integers, point: Floats, count: Integers) -> Floats:
+    sums = [np.bincount(group, weights=point[:, axis], minlength=len(count)) for axis in (0, 1)]
+    return np.stack(sums, axis=1) / count[:, None]
+
+
+def _nearest_to_axes(graph: LineGraph, legs: _Legs) -> Floats:
+    use = legs.usable
+    across = np.stack([-legs.direction[use, 1], legs.direction[use, 0]], axis=1)
+    projector = across[:, :, None] * across[:, None, :]
+    normal = np.tile(np.eye(2) * STAY, (len(graph.nodes), 1, 1))
+    right = graph.nodes * STAY
+    np.add.at(normal, legs.node[use], projector)
+    np.add.at(right, legs.node[use], (projector @ legs.middle[use][:, :, None])[:, :, 0])
+    target = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    move = target - graph.nodes
+    size = np.hypot(move[:, 0], move[:, 1])
+    shorten = np.minimum(1.0, graph.radius / np.maximum(size, 1e-9))
+    return graph.nodes + move * shorten[:, None]

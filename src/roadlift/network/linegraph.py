@@ -1,0 +1,123 @@
+"""The road network while it is being cleaned: nodes and polylines in pixel coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from roadlift.network.chains import label_groups, order_chains
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from roadlift.network.polylines import Polylines
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+    Booleans = NDArray[np.bool_]
+
+CHAIN_EDGES = 2
+"""Edges at a node that is neither an end nor a junction."""
+
+
+@dataclass(frozen=True, eq=False)
+class LineGraph:
+    """Nodes and edges in pixel coordinates; every line begins at its node ``u`` and ends at its node ``v``.
+
+    Attributes:
+        nodes: (nodes, 2) float64 row, column.
+        border: (nodes,) bool, the road leaves the image (or the valid area) here.
+        radius: (nodes,) float64, half the road's width at the node, pixels.
+        u, v: (edges,) int64, indices into the nodes.
+        lines: one polyline per edge, row and column.
+    """
+
+    nodes: Floats
+    border: Booleans
+    radius: Floats
+    u: Integers
+    v: Integers
+    lines: Polylines
+
+    @property
+    def degree(self) -> Integers:
+        """Number of edge ends at each node (a self-loop counts twice), (nodes,) int64."""
+        return np.bincount(np.concatenate([self.u, self.v]), minlength=len(self.nodes)).astype(np.int64)
+
+    @property
+    def loops(self) -> Booleans:
+        """Edges that begin and end at one node, (edges,) bool."""
+        loops: Booleans = self.u == self.v
+        return loops
+
+    @property
+    def components(self) -> Integers:
+        """Number of the connected part that each node belongs to, (nodes,) int64."""
+        return label_groups(len(self.nodes), self.u, self.v)
+
+    def only(self, edges: Booleans) -> LineGraph:
+        """Return the graph with the chosen edges, (edges,) bool, and the nodes that they touch."""
+        used = np.zeros(len(self.nodes), dtype=bool)
+        used[self.u[edges]] = used[self.v[edges]] = True
+        number = np.cumsum(used) - 1
+        return LineGraph(
+            self.nodes[used],
+            self.border[used],
+            self.radius[used],
+            number[self.u[edges]],
+            number[self.v[edges]],
+            self.lines.take(edges),
+        )
+
+    def moved(self, nodes: Floats) -> LineGraph:
+        """Return the graph with its nodes elsewhere, (nodes, 2); the ends of the lines follow."""
+        coordinates = self.lines.coordinates.copy()
+        coordinates[self.lines.first] = nodes[self.u]
+        coordinates[self.lines.last] = nodes[self.v]
+        return replace(self, nodes=nodes, lines=self.lines.moved(coordinates))
+
+
+def merge_through_nodes(graph: LineGraph) -> LineGraph:
+    """Join the two edges that meet at a node where nothing else does.
+
+    A ring of several edges without a junction keeps one node, its smallest.
+
+    Example:
+        >>> from roadlift.network.polylines import Polylines
+        >>> lines = Polylines.of([[(0, 0), (0, 2)], [(0, 5), (0, 2)]])
+        >>> graph = LineGraph(np.array([[0.0, 0], [0, 2], [0, 5]]), np.zeros(3, bool), np.ones(3),
+        ...                   np.array([0, 2]), np.array([1, 1]), lines)
+        >>> merge_through_nodes(graph).lines.coordinates.tolist()
+        [[0.0, 0.0], [0.0, 2.0], [0.0, 5.0]]
+    """
+    through = (graph.degree == CHAIN_EDGES) & ~graph.border
+    through[graph.u[graph.loops]] = False
+    if not through.any():
+        return graph
+    edges = np.tile(np.arange(len(graph.u)), 2)
+    at = np.concatenate([graph.u, graph.v])
+    meets = np.flatnonzero(through[at])
+    meets = meets[np.argsort(at[meets], kind="stable")]
+    chains = order_chains(len(graph.u), edges[meets[0::2]], edges[meets[1::2]])
+    order, owner = chains.order, chains.owner
+    flip = _face_forward(graph.u[order], graph.v[order], through, owner)
+    u = np.where(flip, graph.v[order], graph.u[order])[chains.offsets[:-1]]
+    v = np.where(flip, graph.u[order], graph.v[order])[chains.offsets[1:] - 1]
+    merged = replace(graph, u=u, v=v, lines=graph.lines.take(order, flip=flip).joined(owner))
+    return merged.only(np.ones(len(u), dtype=bool))
+
+
+def _face_forward(u: Integers, v: Integers, through: Booleans, chain: Integers) -> Booleans:
+    """Which edges of each chain must be turned round so that each begins where the one before it ends."""
+    flip = np.zeros(len(u), dtype=bool)
+    follows = np.flatnonzero(chain[1:] == chain[:-1]) + 1
+    before = follows - 1
+    meets_next = through[v[before]] & ((v[before] == u[follows]) | (v[before] == v[follows]))
+    flip[before] = ~meets_next
+    is_last = np.append(chain[1:] != chain[:-1], True)[follows]
+    last, previous = follows[is_last], before[is_last]
+    leaves = np.where(flip[previous], u[previous], v[previous])
+    flip[last] = u[last] != leaves
+    return flip

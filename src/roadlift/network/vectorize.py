@@ -1,0 +1,229 @@
+"""Probability raster in, road network out: the steps of this room in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from pyproj import CRS
+
+from roadlift.errors import InputError
+from roadlift.network.centre import centre_lines, reach_border
+from roadlift.network.junctions import contract_links, meet_on_axes
+from roadlift.network.linegraph import LineGraph, merge_through_nodes
+from roadlift.network.mask import NO_DATA, road_mask, skeletonise
+from roadlift.network.measure import geodesic_lengths, half_widths, measure_lines
+from roadlift.network.options import NetworkOptions
+from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs
+from roadlift.network.roadmap import NetworkParts, RoadMap
+from roadlift.network.smooth import simplify_lines, smooth_lines
+from roadlift.network.trace import TracedGraph, trace_skeleton
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from roadlift.imagery.georef import Georef
+    from roadlift.network.polylines import Polylines
+
+    Bytes = NDArray[np.uint8]
+    Booleans = NDArray[np.bool_]
+    Removed = list[tuple[str, Polylines]]
+
+DIRECTIONS = 16
+BESIDE_NO_DATA_PX = 2.0
+
+
+def vectorize(
+    probability: Bytes,
+    georef: Georef,
+    *,
+    ground_resolution_m: float,
+    options: NetworkOptions | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> RoadMap:
+    """Make a road network from a probability raster.
+
+    Mask by hysteresis, skeleton, graph, spurs dropped, junctions drawn together, lines smoothed and
+    simplified, measured. All in pixel coordinates; the georeference is applied to the finished lines.
+
+    Args:
+        probability: (rows, cols) uint8, 0..254 = p * 254, 255 = no data. A mask is 0 and 254.
+        georef: of the raster; without CRS the network is in the pixel coordinates its transform leads to.
+        ground_resolution_m: metres per pixel, the scale of every option.
+        options: thresholds, ``NetworkOptions()`` by default.
+        provenance: recorded in the result beside the options.
+
+    Raises:
+        InputError: the raster is not uint8 with two axes, or the ground resolution is not positive.
+
+    Example:
+        >>> from affine import Affine
+        >>> from roadlift.imagery import Georef
+        >>> from roadlift.network import NetworkOptions, vectorize
+        >>> probability = np.zeros((40, 60), np.uint8)
+        >>> probability[17:24, :] = 254
+        >>> roads = vectorize(probability, Georef(None, Affine.identity()), ground_resolution_m=1.0)
+        >>> roads.edges.geometry[0].wkt, roads.edges.width_m[0].item()
+        ('LINESTRING (0 20.5, 60 20.5)', 7.0)
+    """
+    options = options or NetworkOptions()
+    _check_raster(probability, ground_resolution_m)
+    mask = road_mask(probability, ground_resolution_m=ground_resolution_m, options=options)
+    graph = trace_mask(mask, probability, ground_resolution_m=ground_resolution_m, options=options)
+    graph, removed = clean(graph, ground_resolution_m=ground_resolution_m, options=options)
+    graph = draw(graph, probability, ground_resolution_m=ground_resolution_m, options=options)
+    measures = _measure(graph, probability, ground_resolution_m, options)
+    crs = _geodetic_crs(georef)
+    parts = _on_map(graph, removed, measures, georef, crs, ground_resolution_m)
+    return parts.build(crs=crs, provenance=provenance or {})
+
+
+def _check_raster(probability: Bytes, ground_resolution_m: float) -> None:
+    if probability.ndim != 2 or probability.dtype != np.uint8:
+        message = (
+            f"the probability raster is {probability.dtype} with shape {probability.shape}; "
+            "it must be uint8 (rows, cols), 0..254 with 255 for no data"
+        )
+        raise InputError(message)
+    if not ground_resolution_m > 0:
+        message = f"ground_resolution_m is {ground_resolution_m}; it must be above 0 (metres per pixel)"
+        raise InputError(message)
+
+
+def trace_mask(
+    mask: Booleans, probability: Bytes, *, ground_resolution_m: float, options: NetworkOptions
+) -> LineGraph:
+    """Skeleton and graph of a mask, with half widths at the nodes; all in pixels."""
+    reach = max(2, round(options.max_width_m / ground_resolution_m / 2))
+    run = max(1, round(options.max_border_run_m / ground_resolution_m))
+    traced = trace_skeleton(skeletonise(mask, pad=reach, max_run=run))
+    radius = half_widths(mask, traced.nodes[:, 0], traced.nodes[:, 1], reach=reach)
+    border = _at_border(traced, probability, radius)
+    border &= traced.degree == 1
+    graph = LineGraph(traced.nodes.astype(np.float64), border, radius, traced.u, traced.v, traced.lines)
+    return graph.only(np.ones(len(traced.u), dtype=bool))
+
+
+def _at_border(traced: TracedGraph, probability: Bytes, radius: NDArray[np.float64]) -> Booleans:
+    """Nodes on the first or last row or column, or so near to no data that the road may go on there."""
+    limit = np.array(probability.shape) - 1
+    outside = np.any((traced.nodes <= 0) | (traced.nodes >= limit), axis=1)
+    angle = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
+    compass = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    around = traced.nodes[:, None, :] + (radius[:, None, None] + BESIDE_NO_DATA_PX) * compass
+    row, col = np.moveaxis(np.clip(np.round(around), 0, limit).astype(np.int64), -1, 0)
+    border: Booleans = outside | np.any(probability[row, col] == NO_DATA, axis=1)
+    return border
+
+
+def clean(
+    graph: LineGraph, *, ground_resolution_m: float, options: NetworkOptions
+) -> tuple[LineGraph, Removed]:
+    """Drop what is not road; returns the graph and what was dropped, with the reason."""
+    graph, spurs = prune_spurs(
+        merge_through_nodes(graph),
+        min_length=options.min_spur_m / ground_resolution_m,
+        width_ratio=options.spur_width_ratio,
+    )
+    graph, stray = drop_stray_lines(graph, min_length=options.min_length_m / ground_resolution_m)
+    return graph, [
+        ("side branch shorter than the road is wide", spurs),
+        ("short line that touches no road", stray),
+    ]
+
+
+def draw(
+    graph: LineGraph, probability: Bytes, *, ground_resolution_m: float, options: NetworkOptions
+) -> LineGraph:
+    """Draw junctions together, move lines to the middle of their roads, smooth and simplify."""
+    graph = contract_links(
+        graph,
+        width_ratio=options.junction_width_ratio,
+        max_length=options.max_junction_m / ground_resolution_m,
+    )
+    graph = centre_lines(
+        graph,
+        probability,
+        max_width=options.max_width_m / ground_resolution_m,
+        sigma=options.smooth_m / ground_resolution_m,
+    )
+    graph = meet_on_axes(graph)
+    rings = graph.loops & (graph.degree < JUNCTION_EDGES)[graph.u]
+    lines = smooth_lines(graph.lines, sigma=options.smooth_m / ground_resolution_m, closed=rings)
+    lines = simplify_lines(lines, tolerance=options.simplify_m / ground_resolution_m)
+    nodes = graph.nodes.copy()
+    nodes[graph.u[rings]] = lines.starts[rings]
+    drawn = LineGraph(nodes, graph.border, graph.radius, graph.u, graph.v, lines)
+    return reach_border(drawn, (probability.shape[0], probability.shape[1]))
+
+
+def _measure(
+    graph: LineGraph, probability: Bytes, ground_resolution_m: float, options: NetworkOptions
+) -> pd.DataFrame:
+    junction = graph.degree >= JUNCTION_EDGES
+    skip = np.where(junction, graph.radius * 2.0, graph.radius)
+    measured = measure_lines(
+        graph.lines,
+        probability,
+        max_width=options.max_width_m / ground_resolution_m,
+        skip_u=skip[graph.u],
+        skip_v=skip[graph.v],
+    )
+    return pd.DataFrame(
+        {
+            "length_m": graph.lines.lengths * ground_resolution_m,
+            "width_m": measured.width * ground_resolution_m,
+            "width_spread_m": measured.width_spread * ground_resolution_m,
+            "probability": measured.probability,
+            "probability_min": measured.probability_min,
+            "probability_p10": measured.probability_p10,
+            "border": graph.border[graph.u] | graph.border[graph.v],
+        }
+    )
+
+
+def _geodetic_crs(georef: Georef) -> CRS | None:
+    """Return the raster's CRS if it is tied to the Earth; a local (engineering) one counts as none."""
+    if georef.crs is None:
+        return None
+    crs = CRS.from_user_input(georef.crs)
+    return crs if crs.geodetic_crs is not None else None
+
+
+def _on_map(
+    graph: LineGraph,
+    removed: Removed,
+    measures: pd.DataFrame,
+    georef: Georef,
+    crs: CRS | None,
+    ground_resolution_m: float,
+) -> NetworkParts:
+    lines = _to_map(graph.lines, georef)
+    x, y = georef.to_map(graph.nodes[:, 0], graph.nodes[:, 1])
+    kinds = np.where(graph.degree >= JUNCTION_EDGES, "junction", np.where(graph.border, "border", "end"))
+    kinds[graph.u[graph.loops & (graph.degree < JUNCTION_EDGES)[graph.u]]] = "ring"
+    if crs is not None:
+        measures = measures.assign(length_m=geodesic_lengths(lines, crs))
+    issues = [_issues(reason, dropped, georef, crs, ground_resolution_m) for reason, dropped in removed]
+    points = np.stack([x, y], axis=1).reshape(-1, 2)
+    return NetworkParts(
+        points, kinds, graph.u, graph.v, lines, measures, pd.concat(issues, ignore_index=True)
+    )
+
+
+def _to_map(lines: Polylines, georef: Georef) -> Polylines:
+    x, y = georef.to_map(lines.coordinates[:, 0], lines.coordinates[:, 1])
+    return lines.moved(np.stack([x, y], axis=1).reshape(-1, 2))
+
+
+def _issues(
+    reason: str, dropped: Polylines, georef: Georef, crs: CRS | None, ground_resolution_m: float
+) -> gpd.GeoDataFrame:
+    lines = _to_map(dropped, georef)
+    length = dropped.lengths * ground_resolution_m if crs is None else geodesic_lengths(lines, crs)
+    values = pd.DataFrame({"kind": "removed", "reason": reason, "length_m": length})
+    return gpd.GeoDataFrame(values, geometry=gpd.GeoSeries(lines.to_shapely(), crs=crs))

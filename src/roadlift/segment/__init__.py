@@ -1,0 +1,15 @@
+"""Image to probability: patches, tiled prediction without seams, and blending."""
+
+from roadlift.segment.blend import BLENDS
+from roadlift.segment.patches import patchify, unpatchify
+from roadlift.segment.predict import NO_DATA, PredictOptions, PredictStats, predict
+
+__all__ = [
+    "BLENDS",
+    "NO_DATA",
+    "PredictOptions",
+    "PredictStats",
+    "patchify",
+    "predict",
+    "unpatchify",
+]

@@ -1,0 +1,145 @@
+"""Labelled images: found in folders, listed in a pandas table, read as stretched pixels with a label and what to ignore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from roadlift.errors import InputError
+from roadlift.imagery import ImagerySource, Pixels, Stretch, Window, read_probability
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+IMAGE_FOLDERS = ("images", "sat")
+MASK_FOLDERS = ("masks", "labels", "map")
+IGNORE = 255
+"""Label of pixels that neither loss nor score may look at."""
+_ROAD = 127
+_BLANK_LEVEL = 250
+_BLANK_MIN_PIXELS = 400
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A labelled image.
+
+    Attributes:
+        name: Stem of the file.
+        image: uint8 (rows, cols, 3), stretched; the stretch's fill value where there is no image.
+        label: uint8 (rows, cols): 0 background, 1 road, 255 ignore.
+    """
+
+    name: str
+    image: np.ndarray
+    label: np.ndarray
+
+    @property
+    def valid_share(self) -> float:
+        """Share of the pixels that have a label."""
+        return float((self.label != IGNORE).mean())
+
+
+def find_pairs(folder: str | Path) -> pd.DataFrame:
+    """List the pairs of image and mask in ``folder``: ``images/`` (or ``sat/``) and ``masks/`` (or ``labels/``, ``map/``).
+
+    Args:
+        folder: Folder that holds both folders; files belong together by stem.
+
+    Returns:
+        Table sorted by ``stem`` with the columns ``stem``, ``image`` and ``mask`` (paths).
+
+    Raises:
+        InputError: A folder is missing, empty, or an image has no mask.
+    """
+    folder = Path(folder)
+    images = _by_stem(_subfolder(folder, IMAGE_FOLDERS))
+    masks = _by_stem(_subfolder(folder, MASK_FOLDERS))
+    missing = sorted(set(images) - set(masks))
+    if missing:
+        raise InputError(
+            f"{len(missing)} images in {folder} have no mask with the same stem, the first is {missing[0]!r}."
+        )
+    stems = sorted(images)
+    return pd.DataFrame(
+        {"stem": stems, "image": [images[stem] for stem in stems], "mask": [masks[stem] for stem in stems]}
+    )
+
+
+def _subfolder(folder: Path, names: tuple[str, ...]) -> Path:
+    found = [folder / name for name in names if (folder / name).is_dir()]
+    if not found:
+        raise InputError(
+            f"{folder} has no folder {' or '.join(names)}. Put images in images/ and masks in masks/."
+        )
+    return found[0]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
+    if not files:
+        raise InputError(f"{folder} holds no images. Files read are: {', '.join(IMAGE_SUFFIXES)}.")
+    return files
+
+
+def read_samples(folder: str | Path, *, gsd: float | None = None) -> list[Sample]:
+    """Read every pair of ``folder`` (see :func:`find_pairs`) in the order of the stems.
+
+    Args:
+        folder: Folder of images and masks.
+        gsd: Metres per pixel of the images, where they shall be resampled to 1 m; None leaves them as they are.
+
+    Raises:
+        InputError: A file cannot be read, or a mask does not have the size of its image.
+    """
+    return [read_sample(row.image, row.mask, gsd=gsd) for row in find_pairs(folder).itertuples()]
+
+
+def read_sample(image: Path, mask: Path, *, gsd: float | None = None) -> Sample:
+    """Read one pair. Blank areas and pixels without data are marked to be ignored.
+
+    Args:
+        image: Image of any kind that :class:`~roadlift.imagery.ImagerySource` reads.
+        mask: Mask of the same size, or a probability, which is road from one half.
+        gsd: Metres per pixel of the image, where it shall be resampled to 1 m.
+
+    Raises:
+        InputError: A file cannot be read, or the sizes differ.
+    """
+    with ImagerySource(image, ground_resolution=None if gsd is None else 1.0, gsd=gsd) as source:
+        pixels, native_shape = source.read(Window(0, 0, *source.shape)), source.native_shape
+    label, _ = read_probability(mask)
+    if label.shape != native_shape:
+        raise InputError(
+            f"The mask {mask} has {label.shape} pixels, its image {native_shape}; they must agree."
+        )
+    if label.shape != pixels.valid.shape:
+        label = cv2.resize(label, pixels.valid.shape[::-1], interpolation=cv2.INTER_AREA)
+    valid = pixels.valid & ~blank_areas(pixels.values)
+    pixels = Pixels(pixels.values, valid)
+    road = np.where(valid, label >= _ROAD, IGNORE).astype(np.uint8)
+    return Sample(image.stem, Stretch.fit(pixels).apply(pixels), road)
+
+
+def blank_areas(values: np.ndarray, min_pixels: int = _BLANK_MIN_PIXELS) -> np.ndarray:
+    """Find connected areas of white: what an orthophoto shows where it has no image.
+
+    Args:
+        values: uint8 (bands, rows, cols); other types have no blank areas.
+        min_pixels: Smaller white areas are roofs and paint.
+
+    Returns:
+        bool (rows, cols).
+
+    Example:
+        >>> blank_areas(np.full((3, 30, 30), 255, np.uint8)).all()
+        np.True_
+    """
+    if values.dtype != np.uint8:
+        return np.zeros(values.shape[1:], bool)
+    white = (values >= _BLANK_LEVEL).all(axis=0)
+    _, components, statistics, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=4)
+    large = statistics[:, cv2.CC_STAT_AREA] >= min_pixels
+    return white & large[components]

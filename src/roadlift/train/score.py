@@ -1,0 +1,29 @@
+"""Scores of a Keras network on labelled images, whole image at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from roadlift.evaluate.pixels import ProbabilityHistogram
+from roadlift.train.data import IGNORE, Sample
+
+
+def predict_sample(model: keras.Model, sample: Sample, *, stride: int) -> np.ndarray:
+    """Return the probability uint8 (rows, cols), 0..254, of one image; its far edges are mirrored up to the stride."""
+    rows, cols = sample.label.shape
+    padding = [(0, -rows % stride), (0, -cols % stride), (0, 0)]
+    image = np.pad(sample.image, padding, mode="symmetric")[None].astype(np.float32) / 255
+    logits = np.asarray(model(image, training=False), np.float32)[0, :rows, :cols, 0]
+    return np.rint(254 / (1 + np.exp(-logits))).astype(np.uint8)
+
+
+def score_samples(model: keras.Model, samples: Sequence[Sample], *, stride: int) -> ProbabilityHistogram:
+    """Count road and background pixels by probability over all ``samples``, ignored pixels left out."""
+    total = ProbabilityHistogram.empty()
+    for sample in samples:
+        probability = predict_sample(model, sample, stride=stride)
+        total = total + ProbabilityHistogram.of(probability, sample.label == 1, valid=sample.label != IGNORE)
+    return total

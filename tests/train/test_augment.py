@@ -1,0 +1,52 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roadlift.train.augment import _warp, random_crop, random_light, random_sharpness
+from roadlift.train.data import IGNORE, Sample
+
+
+def _sample(rows=90, cols=120):
+    rng = np.random.default_rng(0)
+    label = (rng.random((rows, cols)) < 0.2).astype(np.uint8)
+    return Sample("a", rng.integers(0, 256, (rows, cols, 3), np.uint8), label)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), size=st.sampled_from([32, 64, 96]))
+def test_a_crop_is_a_pure_function_of_its_seed(seed, size):
+    first = random_crop(_sample(), size, np.random.default_rng(seed))
+    second = random_crop(_sample(), size, np.random.default_rng(seed))
+    assert first[0].shape == (size, size, 3)
+    assert first[0].dtype == np.uint8
+    assert set(np.unique(first[1])) <= {0, 1, IGNORE}
+    for ours, theirs in zip(first, second, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_image_and_label_stay_together():
+    label = np.zeros((200, 200), np.uint8)
+    label[80:120, :] = 1
+    sample = Sample("a", np.repeat(label[..., None] * 255, 3, axis=2), label)
+    for seed in range(20):
+        image, crop = _warp(sample, 96, np.random.default_rng(seed))
+        known = crop != IGNORE
+        agree = (image[..., 0] > 127) == (crop == 1)
+        assert agree[known].mean() > 0.985
+
+
+def test_ignored_pixels_are_filled():
+    label = np.full((100, 100), IGNORE, np.uint8)
+    label[:, 50:] = 0
+    sample = Sample("a", np.full((100, 100, 3), 200, np.uint8), label)
+    image, crop = random_crop(sample, 64, np.random.default_rng(3))
+    assert (crop == IGNORE).any()
+    assert (image[crop == IGNORE] == 127).all()
+
+
+def test_light_and_sharpness_change_pixels_but_keep_the_type():
+    image = _sample().image
+    rng = np.random.default_rng(5)
+    changed = [change(image, rng) for change in (random_light, random_sharpness) for _ in range(10)]
+    assert all(result.shape == image.shape and result.dtype == np.uint8 for result in changed)
+    assert sum(not np.array_equal(result, image) for result in changed) > 10
