@@ -22,21 +22,40 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
-class _Bands(click.ParamType):
-    """Band numbers as ``3,2,1``."""
+HELP = """Imagery in, road map out.
 
-    name = "n,n,n"
+\b
+roadlift extract city.tif city.gpkg    the main job, with the built-in model
+roadlift inspect city.tif              before: will it work, how long, how much memory
+roadlift demo                          a rendered scene with known truth, extracted and scored
+"""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Return the band numbers, counted from 1."""
-        if isinstance(value, tuple):
-            return value
+
+def _parse_bands(_: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Return band numbers, counted from 1, from a text like ``3,2,1``."""
+    if value is None:
+        return None
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        message = f"{value!r} is not a list of band numbers like 3,2,1."
+        raise click.BadParameter(message, param=parameter) from None
+
+
+def _parse_data_sets(
+    _: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[Path, float | None]]:
+    """Return folder and ground resolution by name from texts like ``vegas=FOLDER`` or ``japan=FOLDER@0.4``."""
+    found = {}
+    for value in values:
+        name, folder = value.partition("=")[::2]
+        place, gsd = folder.rpartition("@")[::2] if "@" in folder else (folder, "")
         try:
-            return tuple(int(part) for part in value.split(","))
+            found[name] = (Path(place), float(gsd) if gsd else None)
         except ValueError:
-            self.fail(f"{value!r} is not a list of band numbers like 3,2,1", param, ctx)
+            message = f"{value!r} is not NAME=FOLDER or NAME=FOLDER@METRES."
+            raise click.BadParameter(message, param=parameter) from None
+    return found
 
 
 def _together(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -52,7 +71,12 @@ model_option = click.option(
     "--model", "-m", default="roadlift-1m", show_default=True, help="Built-in name or .onnx file."
 )
 input_options = _together(
-    click.option("--bands", type=_Bands(), help="Bands to use as red, green, blue: 1-based, as in 4,3,2."),
+    click.option(
+        "--bands",
+        callback=_parse_bands,
+        metavar="R,G,B",
+        help="Bands to use as red, green, blue: 1-based, as in 4,3,2.",
+    ),
     click.option("--nodata", type=float, help="Pixel value that means no data, where the file does not say."),
     click.option("--gsd", type=float, help="Metres per pixel of an image without CRS."),
     click.option(
@@ -110,16 +134,10 @@ output_options = _together(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="roadlift")
 def cli() -> None:
-    """Imagery in, road map out.
-
-    \b
-    roadlift extract city.tif city.gpkg      the main job, with the built-in model
-    roadlift inspect city.tif                before: will it work, how long, how much memory
-    roadlift demo                            a rendered scene with known truth, extracted and scored
-    """
+    """Collect the commands."""
 
 
 @cli.command()
@@ -243,7 +261,7 @@ def demo(folder: Path, seed: int, model: str) -> None:
 
 @cli.group()
 def models() -> None:
-    """The models in the package."""
+    """List, show and export models."""
 
 
 @models.command("list")
@@ -275,6 +293,46 @@ def show(model: str, as_json: bool) -> None:
         return
     for name, value in json.loads(card.to_json()).items():
         click.echo(f"{name:<22} {json.dumps(value, indent=2) if isinstance(value, dict) else value}")
+
+
+@models.command("export")
+@click.argument("run", type=PATH)
+@click.argument("output", type=PATH)
+@click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    help="Folder that the run was trained on; thresholds come from DATA/dev.",
+)
+@click.option("--description", required=True, help="One or two sentences for the card.")
+@click.option("--credit", required=True, help="Whom to credit for data and pretrained weights.")
+@click.option("--licence", default="Apache-2.0", show_default=True, help="SPDX expression.")
+@click.option("--model-version", "version", default="1", show_default=True, help="Version of the model.")
+@click.option(
+    "--evaluate",
+    "elsewhere",
+    multiple=True,
+    callback=_parse_data_sets,
+    metavar="NAME=FOLDER[@GSD]",
+    help="Further labelled images to score, resampled from GSD metres per pixel; may be repeated.",
+)
+def export_command(
+    run: Path, output: Path, elsewhere: dict[str, tuple[Path, float | None]], **texts: Any
+) -> None:
+    """Turn the best weights of a run into an .onnx file that knows its thresholds, halos and scores."""
+    from roadlift.train.data import read_samples
+    from roadlift.train.publish import publish
+
+    samples = {name: read_samples(folder, gsd=gsd) for name, (folder, gsd) in elsewhere.items()}
+    card = publish(run, output=output, elsewhere=samples, **texts)
+    for name, scores in card.scores.items():
+        if name != "halo":
+            click.echo(
+                f"{name:<12} {scores['images']:>4} images   IoU {scores['iou']:.3f}   best {scores['best_iou']:.3f}"
+            )
+    click.echo(
+        f"thresholds {card.threshold}, {card.threshold_low}; halo {card.halo} px, exact {card.exact_halo} px; {output}"
+    )
 
 
 @cli.command()
@@ -326,7 +384,7 @@ def _extract_options(values: dict[str, Any]) -> ExtractOptions:
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Progress | None]:
-    """A bar with rate and remaining time on a terminal, a line every tenth in a log, nothing when quiet."""
+    """Show a bar with rate and remaining time on a terminal, a line every tenth in a log, nothing when quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():

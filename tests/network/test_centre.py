@@ -12,7 +12,7 @@ from roadlift.network.linegraph import LineGraph
 from roadlift.network.polylines import Polylines
 
 PIXELS = Georef(None, Affine.identity())
-SIZE = 200
+SIZE = 160
 
 
 def bend(seed: int) -> shapely.LineString:
@@ -34,8 +34,7 @@ def render(lines, width: float, softness: float = 1.0) -> np.ndarray:
     return np.round(254 / (1 + np.exp((distance - width / 2) / softness))).astype(np.uint8)
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("width", "softness"), [(5, 0.2), (7, 1.0), (12, 1.5)])
+@pytest.mark.parametrize(("seed", "width", "softness"), [(0, 5, 0.2), (1, 7, 1.0), (2, 12, 1.5), (3, 7, 0.2)])
 def test_lines_lie_in_the_middle_to_a_fraction_of_a_pixel(seed: int, width: float, softness: float) -> None:
     truth = bend(seed)
     inside = truth.intersection(shapely.box(0, 0, SIZE, SIZE))

@@ -6,7 +6,7 @@ import pytest
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import LineGraph, merge_through_nodes
 from roadlift.network.polylines import Polylines
-from roadlift.network.prune import drop_stray_lines, prune_spurs
+from roadlift.network.prune import drop_stray_lines, prune_spurs, straighten_ends
 from roadlift.network.smooth import simplify_lines, smooth_lines
 
 
@@ -60,6 +60,20 @@ def test_pruning_repeats_until_nothing_is_short() -> None:
     graph, dropped = prune_spurs(graph_of([*MAIN, *twig]), min_length=10, width_ratio=1)
     assert graph.lines.lengths.tolist() == [100]
     assert len(dropped) == 2
+
+
+def test_free_ends_run_straight_on() -> None:
+    line = [(0, column) for column in range(30)] + [(-1, 30), (-2, 31), (-3, 32)]
+    graph = straighten_ends(graph_of([line], border=[(0, 0)]))
+    assert graph.lines.starts.tolist() == [[0, 0]]
+    assert abs(graph.lines.ends[0, 0]) < 0.5
+    assert graph.lines.lengths[0] == pytest.approx(29 + 3 * np.sqrt(2), abs=0.8)
+    assert ends_meet_nodes(graph)
+
+
+def test_ends_of_very_short_lines_stay() -> None:
+    graph = graph_of([[(0, 0), (0, 3)]])
+    assert straighten_ends(graph).nodes.tolist() == graph.nodes.tolist()
 
 
 def test_stray_lines_go_by_the_length_of_their_whole_part() -> None:

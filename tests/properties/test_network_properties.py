@@ -18,7 +18,7 @@ BITS = arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 EIGHT = np.ones((3, 3))
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(BITS)
 def test_tracing_keeps_components_and_cycles(bits: np.ndarray) -> None:
     """Euler's formula holds for every thinned picture: edges - nodes + parts = holes."""
@@ -29,7 +29,7 @@ def test_tracing_keeps_components_and_cycles(bits: np.ndarray) -> None:
     assert len(graph.u) - len(graph.nodes) + parts == holes
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(BITS)
 def test_tracing_any_picture_keeps_its_ends_on_nodes(bits: np.ndarray) -> None:
     """Not only skeletons: whatever the picture, lines run over its pixels and end on nodes."""
@@ -41,7 +41,7 @@ def test_tracing_any_picture_keeps_its_ends_on_nodes(bits: np.ndarray) -> None:
     assert (graph.degree != 2)[~graph.rings].all() or bits.sum() > 3
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(BITS)
 def test_tracing_does_not_depend_on_the_side_one_looks_from(bits: np.ndarray) -> None:
     skeleton = skeletonize(bits)
@@ -50,7 +50,7 @@ def test_tracing_does_not_depend_on_the_side_one_looks_from(bits: np.ndarray) ->
     assert len(one.u) == len(two.u)
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_chains_come_back_in_order(sizes: list[int], random) -> None:
     names = list(range(sum(sizes)))
@@ -70,7 +70,7 @@ def test_chains_come_back_in_order(sizes: list[int], random) -> None:
     assert not found.closed.any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(arrays(np.uint8, (24, 24), elements=st.sampled_from([0, 0, 100, 254, 254, 255])), st.integers(1, 4))
 def test_any_raster_gives_a_valid_network(values: np.ndarray, scale: int) -> None:
     """RoadMap checks its own invariants when it is made; here it must never refuse what vectorize made."""

@@ -148,9 +148,8 @@ def test_compare_nothing():
     assert compare_lines([line], [], 1.0)[2][0].length == 4
 
 
-def middle(figure, index, row, col):
+def middle(figure, picture, index, row, col):
     """The colour that a panel shows at a pixel of the 200 x 300 image."""
-    picture = pixels(figure)
     box = figure.axes[index].get_position()
     height, width = picture.shape[:2]
     y = (1 - box.y1 + (row + 0.5) / 200 * box.height) * height
@@ -169,14 +168,15 @@ def test_panels_show_right_missed_and_false_in_their_colours(columns):
     figure = panels_figure(
         GREY, probability, roads, truth, georef=GEOREF, columns=columns, title="A", figures={"b": 0.5}
     )
-    assert near(middle(figure, 3, 39.5, 150), RIGHT)
-    assert any(near(middle(figure, 3, 99.5, col), MISSED) for col in range(140, 160))
-    assert near(middle(figure, 3, 159.5, 150), FALSE)
-    assert near(middle(figure, 2, 39.5, 150), PROBABILITY_COLOURS(1.0))
-    assert middle(figure, 0, 80, 150).tolist() == [60, 60, 60]
-    assert middle(figure, 1, 39.5, 150).min() > 180
-    assert middle(figure, 1, 80, 150).max() < 10
-    assert near(middle(figure, 1, 4, 4), "#5b616a")
+    picture = pixels(figure)
+    assert near(middle(figure, picture, 3, 39.5, 150), RIGHT)
+    assert any(near(middle(figure, picture, 3, 99.5, col), MISSED) for col in range(140, 160))
+    assert near(middle(figure, picture, 3, 159.5, 150), FALSE)
+    assert near(middle(figure, picture, 2, 39.5, 150), PROBABILITY_COLOURS(1.0))
+    assert middle(figure, picture, 0, 80, 150).tolist() == [60, 60, 60]
+    assert middle(figure, picture, 1, 39.5, 150).min() > 180
+    assert middle(figure, picture, 1, 80, 150).max() < 10
+    assert near(middle(figure, picture, 1, 4, 4), "#5b616a")
     boxes = np.array([axes.get_position().bounds[2:] for axes in figure.axes[:4]])
     assert np.ptp(boxes, axis=0).max() < 1e-9
 

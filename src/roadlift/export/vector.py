@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sqlite3
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from pyogrio.errors import DataLayerError, DataSourceError
 
 from roadlift.errors import InputError, OutputError, UsageError
 from roadlift.export.atomic import replacing
+from roadlift.export.graphml import count_graphml_edges, write_graphml
+from roadlift.export.osm import count_ways, write_osm
+from roadlift.export.style import embed_styles
 from roadlift.network import RoadMap
 from roadlift.network.roadmap import EDGE_COLUMNS, ISSUE_COLUMNS, NODE_COLUMNS
 
@@ -48,10 +52,11 @@ def save(
 ) -> None:
     """Write a road map to a file; the suffix chooses the format.
 
-    * ``.gpkg`` GeoPackage: layers ``edges``, ``nodes`` and ``issues``, with the provenance in its metadata.
+    * ``.gpkg`` GeoPackage: layers ``edges``, ``nodes`` and ``issues``, with provenance and QGIS style.
       The one that `RoadMap.from_file` reads.
     * ``.geojson`` RFC 7946: edges in longitude and latitude (WGS 84), seven decimals.
     * ``.fgb`` FlatGeobuf, ``.parquet`` GeoParquet: edges.
+    * ``.graphml`` the routable graph, for OSMnx; ``.osm`` OSM XML in WGS 84, for JOSM.
 
     The file appears complete or not at all, and the same road map gives the same bytes.
 
@@ -78,7 +83,7 @@ def save(
         try:
             chosen.write(roadmap, temporary)
             written = chosen.count(temporary)
-        except (DataSourceError, DataLayerError, RuntimeError) as error:
+        except (DataSourceError, DataLayerError, RuntimeError, sqlite3.Error) as error:
             message = f"cannot write {path}: {error}"
             raise OutputError(message) from error
         if written != len(roadmap.edges):
@@ -120,9 +125,7 @@ def _format_of(path: str | PathLike[str]) -> Format:
 def _in_crs(roadmap: RoadMap, path: Path, chosen: Format, dst_crs: str | None) -> RoadMap:
     if chosen.only_wgs84:
         if dst_crs is not None and not _is_wgs84(dst_crs):
-            message = (
-                f"{path.suffix} files are always in WGS 84 (RFC 7946); leave --dst-crs out, or write .gpkg"
-            )
+            message = f"{path.suffix} files are always in WGS 84; leave --dst-crs out, or write .gpkg"
             raise UsageError(message)
         if roadmap.crs is None:
             message = (
@@ -156,6 +159,7 @@ def _write_geopackage(roadmap: RoadMap, path: Path) -> None:
         for name, table in _tables(roadmap).items():
             metadata = {"layer_metadata": provenance} if name == "edges" else {}
             _write_layer(table, path, name, "GPKG", append=path.exists(), **metadata)
+    embed_styles(path, timestamp=TIMESTAMP)
 
 
 @contextmanager
@@ -201,6 +205,8 @@ FORMATS: Mapping[str, Format] = {
     ".geojson": Format(_write_geojson, _count_geojson, only_wgs84=True),
     ".fgb": Format(_write_flatgeobuf, _count_geojson),
     ".parquet": Format(_write_parquet, _count_parquet, needs=("pyarrow",)),
+    ".graphml": Format(write_graphml, count_graphml_edges),
+    ".osm": Format(write_osm, count_ways, only_wgs84=True),
 }
 
 

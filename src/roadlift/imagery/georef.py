@@ -53,7 +53,9 @@ class Georef:
 
     def at(self, window: Window) -> Georef:
         """Return the georeference of a window of this raster."""
-        return Georef(self.crs, self.transform * Affine.translation(window.col, window.row))
+        a, b, c, d, e, f = self.transform[:6]
+        x, y = a * window.col + b * window.row + c, d * window.col + e * window.row + f
+        return Georef(self.crs, Affine(a, b, x, d, e, y))
 
     def ground_resolution(self, shape: tuple[int, int]) -> tuple[float, float]:
         """Return metres on the ground of one step down a row and one step across a column, at the raster's centre.

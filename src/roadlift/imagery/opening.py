@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import rasterio
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from roadlift.errors import InputError, LimitError
 
@@ -22,6 +25,7 @@ DRIVERS = {
 MAX_BANDS = 64
 MAX_PIXELS = 2 * 10**10
 MAX_BLOCK_BYTES = 64 * 2**20
+MAX_VRT_BYTES = 64 * 2**20
 _SETTINGS = {
     "GDAL_CACHEMAX": 256 * 2**20,  # rasterio takes bytes
     "GDAL_NUM_THREADS": "2",
@@ -32,14 +36,24 @@ _SETTINGS = {
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     "VSI_CACHE": "TRUE",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.TIF,.tiff,.TIFF,.vrt",
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # else the missing part of a cut JPEG is grey
 }
+_NOTHING_REMOTE = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}"}
 
 
-def gdal_settings(*, remote: bool = False) -> rasterio.Env:
-    """Return the GDAL settings that roadlift reads and writes with, as a context."""
-    listing = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"} if remote else {}
-    return rasterio.Env(**_SETTINGS, **listing)
+@contextmanager
+def gdal_settings(*, only_url: str | None = None) -> Iterator[None]:
+    """Read and write with roadlift's GDAL settings, without the warning that an image has no georeference.
+
+    Args:
+        only_url: GDAL name of the one remote file that may be opened; None: nothing remote.
+    """
+    reach = _NOTHING_REMOTE
+    if only_url is not None:
+        reach = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": only_url}
+    with rasterio.Env(**_SETTINGS, **reach), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # plain pictures are normal here
+        yield
 
 
 def is_remote(path: str | Path) -> bool:
@@ -68,8 +82,10 @@ def open_raster(path: str | Path) -> rasterio.DatasetReader:
         raise InputError(
             f"{path} ends in {suffix or 'nothing'!r}; images read are {allowed}. Convert it with gdal_translate."
         )
+    if DRIVERS[suffix] == "VRT":
+        _check_vrt(path, remote=remote)
     try:
-        with gdal_settings(remote=remote):
+        with gdal_settings(only_url=name if remote else None):
             dataset = rasterio.open(name, driver=DRIVERS[suffix])
     except (RasterioError, ValueError) as error:
         raise InputError(f"{path} cannot be opened as {DRIVERS[suffix]}: {error}.") from error
@@ -89,6 +105,17 @@ def _existing_file(path: str | Path) -> Path:
     if not path.is_file():
         raise InputError(f"{path} is not a regular file; give the path of an image.")
     return path.resolve()
+
+
+def _check_vrt(path: str | Path, *, remote: bool) -> None:
+    """Refuse virtual rasters that could show any file: remote ones, and those that read raw bytes."""
+    if remote:
+        raise InputError(f"{path} is a remote VRT, which is refused. Download it, or give its GeoTIFF.")
+    size = Path(path).stat().st_size
+    if size > MAX_VRT_BYTES:
+        raise LimitError(f"{path} has {size:,} bytes; a VRT may have {MAX_VRT_BYTES:,}. Split it.")
+    if b"vrtrawrasterband" in Path(path).read_bytes().lower():
+        raise InputError(f"{path} reads raw bytes of another file (VRTRawRasterBand), which is refused.")
 
 
 def _check_limits(dataset: rasterio.DatasetReader, path: str | Path) -> None:

@@ -43,9 +43,9 @@ class Stretch:
         fill: Value (0..255) that pixels without data hold.
 
     Example:
-        >>> pixels = Pixels(np.array([[[0, 50, 100]]] * 3, np.uint16), np.ones((1, 3), bool))
+        >>> pixels = Pixels(np.array([[[0, 60, 100]]] * 3, np.uint16), np.ones((1, 3), bool))
         >>> Stretch((0.0,) * 3, (100.0,) * 3).apply(pixels)[0, :, 0].tolist()
-        [0, 128, 255]
+        [0, 153, 255]
     """
 
     low: tuple[float, ...]
@@ -113,7 +113,7 @@ class Stretch:
 
     def _scale(self, values: NDArray[Any], channel: int) -> UInt8:
         low, high = self.low[channel], self.high[channel]
-        number = values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)
+        number: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)
         if high <= low:
             return np.select([number < low, number > high], [0, 255], self.fill).astype(np.uint8)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -121,4 +121,5 @@ class Stretch:
             number *= 255 / (high - low)
         np.nan_to_num(number, copy=False, nan=self.fill)
         np.clip(number, 0, 255, out=number)
-        return np.rint(number, out=number).astype(np.uint8)
+        scaled: UInt8 = np.rint(number).astype(np.uint8)
+        return scaled

@@ -10,11 +10,14 @@ import os
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window as RasterioWindow
@@ -32,6 +35,7 @@ NO_DATA = 255
 PROBABILITY_ONE = 254
 _KIND_TAG = "ROADLIFT"
 _BIG_PIXELS = 10**9
+_PLAIN = "plain.tif"
 
 
 class _RasterWriter:
@@ -61,20 +65,21 @@ class _RasterWriter:
             raise OutputError(f"{self.path} exists; choose another name or allow overwriting.")
         if not self.path.parent.is_dir():
             raise OutputError(f"The folder {self.path.parent} does not exist; create it first.")
+        self._folder: Path | None = None
+        self._dataset: rasterio.DatasetWriter | None = None
+        self._written: dict[Window, int] = {}
+
+    def __enter__(self) -> Self:
         try:
             self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.stem}-", dir=self.path.parent))
         except OSError as error:
             raise OutputError(f"{self.path.parent} cannot be written to: {error.strerror}.") from error
-        self._plain = self._folder / "plain.tif"
-        self._dataset: rasterio.DatasetWriter | None = None
-
-    def __enter__(self) -> Any:
         try:
             with gdal_settings():
-                self._dataset = rasterio.open(self._plain, "w", **self._profile())
+                self._dataset = rasterio.open(self._folder / _PLAIN, "w", **self._profile())
                 self._dataset.update_tags(**{_KIND_TAG: self.kind})
                 self._decorate(self._dataset)
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             self._discard()
             raise self._cannot_write(error) from error
         return self
@@ -83,8 +88,8 @@ class _RasterWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
-                self._finish()
+            if kind is None and self._folder is not None:
+                self._finish(self._folder)
         finally:
             self._discard()
 
@@ -92,7 +97,7 @@ class _RasterWriter:
         """Write a window.
 
         Args:
-            window: Inside the raster.
+            window: Inside the raster; windows do not overlap.
             values: uint8 (rows, cols) of the window's shape.
 
         Raises:
@@ -106,8 +111,9 @@ class _RasterWriter:
         try:
             with gdal_settings():
                 self._dataset.write(values, 1, window=target)
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             raise self._cannot_write(error) from error
+        self._written[window] = zlib.crc32(values.tobytes())
 
     def _profile(self) -> dict[str, Any]:
         side = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
@@ -130,15 +136,15 @@ class _RasterWriter:
     def _decorate(self, dataset: rasterio.DatasetWriter) -> None:
         """Add what a kind of raster has beside its pixels."""
 
-    def _finish(self) -> None:
-        """Close, make cloud-optimised, compare, and take the target's name."""
-        whole = self._folder / "whole.tif"
+    def _finish(self, folder: Path) -> None:
+        """Close, make cloud-optimised, compare with what was written, and take the target's name."""
+        whole = folder / "whole.tif"
         try:
-            if self._dataset is not None:
-                self._dataset.close()
             with gdal_settings():
+                if self._dataset is not None:
+                    self._dataset.close()
                 copy_raster(
-                    self._plain,
+                    folder / _PLAIN,
                     whole,
                     driver="COG",
                     COMPRESS="DEFLATE",
@@ -147,27 +153,23 @@ class _RasterWriter:
                     BIGTIFF="IF_SAFER",
                     NUM_THREADS=2,
                 )
-            if block_checksums(self._plain) != block_checksums(whole):
-                raise OutputError(f"{self.path} does not read back as it was written; check the disk.")
+            if checksums(whole, self._written) != self._written:
+                raise self._cannot_write("it does not read back as it was written")
             with whole.open("rb") as file:
                 os.fsync(file.fileno())
             whole.replace(self.path)
-        except (RasterioError, OSError) as error:
-            raise self._cannot_write(error) from error
-        except rasterio._err.CPLE_BaseError as error:
+        except (RasterioError, CPLE_BaseError, OSError) as error:
             raise self._cannot_write(error) from error
 
     def _discard(self) -> None:
-        if self._dataset is not None and not self._dataset.closed:
-            try:
+        """Close and remove what is temporary; what goes wrong with a file that is thrown away does not matter."""
+        with suppress(RasterioError, CPLE_BaseError), gdal_settings():
+            if self._dataset is not None:
                 self._dataset.close()
-            except RasterioError as error:
-                raise self._cannot_write(error) from error
-            finally:
-                shutil.rmtree(self._folder, ignore_errors=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _cannot_write(self, error: Exception) -> OutputError:
+    def _cannot_write(self, error: Exception | str) -> OutputError:
         free = shutil.disk_usage(self.path.parent).free
         needed = self.shape[0] * self.shape[1]
         return OutputError(
@@ -197,19 +199,15 @@ class MaskWriter(_RasterWriter):
         dataset.write_colormap(1, {0: (0, 0, 0, 0), 1: (230, 85, 13, 255), NO_DATA: (0, 0, 0, 0)})
 
 
-def block_checksums(path: str | Path) -> list[int]:
-    """Return the CRC-32 of every 512 x 512 block of the first band, row by row."""
+def checksums(path: str | Path, windows: Iterable[Window]) -> dict[Window, int]:
+    """Return the CRC-32 of each window of the first band as it is in the file."""
     with gdal_settings(), rasterio.open(path) as dataset:
-        rows, cols = dataset.shape
-        return [
-            zlib.crc32(
-                dataset.read(
-                    1, window=RasterioWindow(col, row, min(BLOCK, cols - col), min(BLOCK, rows - row))
-                )
+        return {
+            window: zlib.crc32(
+                dataset.read(1, window=RasterioWindow(window.col, window.row, window.width, window.height))
             )
-            for row in range(0, rows, BLOCK)
-            for col in range(0, cols, BLOCK)
-        ]
+            for window in windows
+        }
 
 
 def read_probability(path: str | Path) -> tuple[np.ndarray, Georef]:
@@ -233,7 +231,7 @@ def read_probability(path: str | Path) -> tuple[np.ndarray, Georef]:
             with gdal_settings():
                 values = dataset.read(1)
                 valid = dataset.read_masks(1) > 0
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             raise InputError(f"{path} is damaged: {error.__cause__ or error}. Get an intact copy.") from error
         georef = Georef(dataset.crs, dataset.transform)
     if kind == "probability":
@@ -251,11 +249,11 @@ def _as_probability(values: np.ndarray, valid: np.ndarray, path: str | Path) -> 
     if values.dtype.kind == "f":
         if low < 0 or high > 1:
             raise InputError(f"{path} holds floats from {low:g} to {high:g}; a probability lies in 0..1.")
-        return np.rint(np.nan_to_num(values) * PROBABILITY_ONE).astype(np.uint8)
+        return np.asarray(np.rint(np.where(valid, values, 0) * PROBABILITY_ONE), dtype=np.uint8)
     if values.dtype == bool or (low >= 0 and high <= 1):
-        return (values.astype(np.uint8) * PROBABILITY_ONE).astype(np.uint8)
-    if values.dtype == np.uint8:
-        return np.rint(values * (PROBABILITY_ONE / 255)).astype(np.uint8)
+        return np.asarray(values.astype(np.uint8) * PROBABILITY_ONE, dtype=np.uint8)
+    if values.dtype == np.uint8 or set(np.unique(known).tolist()) <= {0, 255}:
+        return np.asarray(np.rint(np.where(valid, values, 0) * (PROBABILITY_ONE / 255)), dtype=np.uint8)
     raise InputError(
         f"{path} holds {values.dtype} from {low} to {high}; give a mask (0/1, 0/255) or a probability."
     )

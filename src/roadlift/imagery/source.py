@@ -14,6 +14,7 @@ import rasterio
 from affine import Affine
 from pyproj import CRS as ProjCRS
 from pyproj import Transformer
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import CRSError, RasterioError
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 TOLERANCE = 0.15
 """Share by which the ground resolution may differ from the model's before the image is warped."""
 _SAME_SCALE = 0.02
-_REFUSED_KINDS = "c"
+_EARTH_RADIUS_M = 6_378_137.0
+_OPAQUE = 255
+"""Opacity that the warp writes for a pixel that is all there; int8 ends at 127."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class ImagerySource:
         native_georef: Georeference of the file.
         dtype: Type of the pixels.
         bands: Bands read as red, green and blue, counted from 1.
+        band_count: Bands of the file.
+        colours: Colour interpretation of the bands that are read.
         warped: Whether pixels are resampled on the way.
         notes: What was assumed, in words.
 
@@ -98,13 +103,14 @@ class ImagerySource:
         self._lock = threading.Lock()
         dataset = self._stack.enter_context(open_raster(path))
         try:
-            self.dtype = _pixel_type(dataset, path)
             self.bands = choose_bands(dataset, bands, path)
+            self.dtype = _pixel_type(dataset, self.bands, path)
+            self.band_count = dataset.count
+            self.colours = tuple(dataset.colorinterp[band - 1].name for band in self.bands)
             self.native_shape = dataset.shape
             self.native_georef = _native_georef(dataset, path, crs)
             self._palette = _palette(dataset, self.bands)
-            self._nodata = dataset.nodata if nodata is None else nodata
-            self._overridden = nodata is not None
+            self._nodata = dataset.nodata if nodata is None else _check_nodata(nodata, self.dtype)
             grid = _working_grid(self.native_georef, dataset.shape, ground_resolution, gsd)
             self.shape, self.georef, self.notes = grid.shape, grid.georef, grid.notes
             self.ground_resolution_m, self.warped = grid.ground_resolution_m, grid.warp is not None
@@ -113,6 +119,11 @@ class ImagerySource:
         except BaseException:
             self._stack.close()
             raise
+
+    @property
+    def bands_named(self) -> bool:
+        """Whether the file itself says which bands are red, green and blue."""
+        return self.colours == ("red", "green", "blue")
 
     def __enter__(self) -> ImagerySource:
         return self
@@ -159,15 +170,16 @@ class ImagerySource:
             with self._lock, gdal_settings():
                 values = self._dataset.read(indexes, window=window, out_shape=(len(indexes), *shape))
                 opaque = self._read_mask(window, shape)
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             cause = error.__cause__ or error
             raise InputError(
                 f"{self.path} is damaged: rows {window.row_off}-{window.row_off + window.height - 1}, columns "
                 f"{window.col_off}-{window.col_off + window.width - 1} cannot be read ({cause}). Get an intact copy."
             ) from error
-        valid = _valid(values, opaque, self._nodata)
+        valid = _valid(values, opaque, None if self.warped else self._nodata)
         if self._palette is not None:
-            return Pixels(np.moveaxis(self._palette[values[0]], -1, 0), valid)
+            colours = self._palette[values[0]]
+            return Pixels(np.moveaxis(colours[..., :3], -1, 0), valid & (colours[..., 3] > 0))
         return Pixels(values[[indexes.index(band) for band in self.bands]], valid)
 
     def _read_mask(self, window: RasterioWindow, shape: tuple[int, int]) -> np.ndarray | None:
@@ -175,15 +187,18 @@ class ImagerySource:
         if self._alpha is not None or self.warped:
             band = self._alpha or self._dataset.count
             alpha = self._dataset.read(band, window=window, out_shape=shape)
-            opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1.0
-            return np.asarray(alpha >= opaque)
+            return np.asarray(
+                alpha >= (_warped_opacity(alpha.dtype) if self.warped else _opacity(alpha.dtype))
+            )
         if MaskFlags.per_dataset in self._dataset.mask_flag_enums[self.bands[0] - 1]:
             return np.asarray(self._dataset.dataset_mask(window=window, out_shape=shape) > 0)
         return None
 
     def _warp(self, dataset: rasterio.DatasetReader, options: dict[str, Any]) -> rasterio.DatasetReader:
         nodata = self._nodata if self._nodata is not None else (np.nan if self.dtype.kind == "f" else None)
-        transparency = {"add_alpha": True} if self._alpha is None else {}
+        transparency: dict[str, Any] = {"DST_ALPHA_MAX": str(_OPAQUE), "add_alpha": self._alpha is None}
+        if self._alpha is not None:
+            transparency["SRC_ALPHA_MAX"] = str(_opacity(np.dtype(dataset.dtypes[self._alpha - 1])))
         resampling = Resampling.nearest if self._palette is not None else Resampling.cubic
         with gdal_settings():
             return self._stack.enter_context(
@@ -202,7 +217,8 @@ def choose_bands(
     if bands is not None:
         if len(bands) not in (1, 3) or not all(1 <= band <= dataset.count for band in bands):
             raise UsageError(
-                f"--bands {','.join(map(str, bands))} does not fit {path}: give 3 bands (or 1 for grey) from 1 to {dataset.count}."
+                f"--bands {','.join(map(str, bands))} does not fit {path}: give 3 bands, or 1 for grey, "
+                f"from 1 to {dataset.count}."
             )
         first, second, third = bands if len(bands) == 3 else (*bands, *bands, *bands)
         return first, second, third
@@ -210,20 +226,44 @@ def choose_bands(
         colour: band
         for band, colour in reversed(list(zip(dataset.indexes, dataset.colorinterp, strict=True)))
     }
-    named = [places.get(colour) for colour in (ColorInterp.red, ColorInterp.green, ColorInterp.blue)]
-    if all(named):
-        return named[0], named[1], named[2]
+    wanted = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(colour in places for colour in wanted):
+        return places[wanted[0]], places[wanted[1]], places[wanted[2]]
     pictures = [band for band in dataset.indexes if not is_alpha(dataset, band)]
     if not pictures:
         raise InputError(f"{path} holds only an alpha band; there is no image in it.")
     return (pictures[0], pictures[1], pictures[2]) if len(pictures) >= 3 else (pictures[0],) * 3
 
 
-def _pixel_type(dataset: rasterio.DatasetReader, path: str | Path) -> np.dtype[Any]:
-    dtype = dataset.dtypes[0]
+def _opacity(dtype: np.dtype[Any]) -> float:
+    """Value of a file's alpha band that means opaque."""
+    return int(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+
+
+def _warped_opacity(dtype: np.dtype[Any]) -> float:
+    """Value of the warp's alpha band that means opaque, less what rounding may take."""
+    return 127 if dtype == np.int8 else _OPAQUE if dtype.kind in "ui" else _OPAQUE - 1e-3
+
+
+def _check_nodata(nodata: float, dtype: np.dtype[Any]) -> float:
+    if dtype.kind == "f":
+        return nodata
+    limits = np.iinfo(dtype)
+    if not (limits.min <= nodata <= limits.max and nodata == int(nodata)):
+        raise UsageError(
+            f"--nodata {nodata:g} is no value of {dtype} pixels; give a whole number from {limits.min} to {limits.max}."
+        )
+    return nodata
+
+
+def _pixel_type(dataset: rasterio.DatasetReader, bands: tuple[int, ...], path: str | Path) -> np.dtype[Any]:
+    dtypes = sorted({dataset.dtypes[band - 1] for band in bands})
+    dtype = dtypes[0]
+    if len(dtypes) > 1:
+        raise InputError(f"{path} mixes {' and '.join(dtypes)} bands; give three of one type with --bands.")
     if "complex" in dtype:
         raise InputError(f"{path} has {dtype} pixels; real numbers are needed. Take the amplitude first.")
-    bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+    bits = dataset.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS")
     if bits == "1":
         raise InputError(f"{path} has 1-bit pixels: that is a mask, not an image.")
     if (
@@ -231,16 +271,17 @@ def _pixel_type(dataset: rasterio.DatasetReader, path: str | Path) -> np.dtype[A
         or ColorInterp.cyan in dataset.colorinterp
     ):
         raise InputError(f"{path} is a CMYK image; convert it to RGB first.")
-    return np.dtype(dtype)
+    kind: np.dtype[Any] = np.dtype(dtype)
+    return kind
 
 
 def _palette(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> np.ndarray | None:
-    """Return the colours (256, 3) of a paletted band, or None."""
+    """Return the colours (values, 4: red, green, blue, opacity) of a paletted band, or None."""
     if dataset.colorinterp[bands[0] - 1] != ColorInterp.palette:
         return None
-    table = np.zeros((256, 3), np.uint8)
+    table = np.zeros((np.iinfo(dataset.dtypes[bands[0] - 1]).max + 1, 4), np.uint8)
     for index, colour in dataset.colormap(bands[0]).items():
-        table[index] = colour[:3]
+        table[index] = colour
     return table
 
 
@@ -267,7 +308,7 @@ def _native_georef(dataset: rasterio.DatasetReader, path: str | Path, crs: str |
 def _parse_crs(text: str) -> CRS:
     try:
         return CRS.from_user_input(text)
-    except CRSError as error:
+    except (CRSError, ValueError) as error:
         raise UsageError(f"--crs {text!r} is not a CRS; give for example EPSG:32633.") from error
 
 
@@ -335,8 +376,25 @@ def _map_grid(native: Georef, shape: tuple[int, int], wanted: float) -> _Working
     left, top = np.floor(x.min() / wanted) * wanted, np.ceil(y.max() / wanted) * wanted
     size = (int(np.ceil((top - y.min()) / wanted)), int(np.ceil((x.max() - left) / wanted)))
     transform = Affine(wanted, 0.0, float(left), 0.0, -wanted, float(top))
-    warp = {"src_crs": native.crs, "src_transform": native.transform, "crs": crs, "transform": transform}
+    start = _without_date_line(native, shape)
+    warp = {"src_crs": start.crs, "src_transform": start.transform, "crs": crs, "transform": transform}
     return _WorkingGrid(Georef(crs, transform), size, wanted, {**warp, "height": size[0], "width": size[1]})
+
+
+def _without_date_line(native: Georef, shape: tuple[int, int]) -> Georef:
+    """Count the longitudes of an image that crosses 180 degrees from there: the warp seeks them in -180..180 only."""
+    x, _ = _border(native, shape)
+    if native.crs is None or not native.crs.is_geographic or (x.min() >= -180 and x.max() <= 180):
+        return native
+    ellipsoid = _proj(native.crs).ellipsoid
+    if ellipsoid is None or abs(ellipsoid.semi_major_metre - _EARTH_RADIUS_M) > 1:
+        raise InputError(
+            f"The image crosses the date line in {native.crs.to_string()[:60]}, which is not supported. Warp it to "
+            "a UTM zone first: gdalwarp -t_srs EPSG:32601 IN OUT."
+        )
+    side = 180.0 if x.max() > 180 else -180.0
+    shifted = CRS.from_user_input(f"+proj=longlat +datum=WGS84 +pm={side:g} +no_defs")
+    return Georef(shifted, Affine.translation(-side, 0) * native.transform)
 
 
 def _true_to_scale(native: Georef, shape: tuple[int, int]) -> bool:

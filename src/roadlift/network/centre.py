@@ -52,10 +52,13 @@ def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigm
     rings = graph.loops & (degree < JUNCTION_EDGES)[graph.u]
     lines = graph.lines.resampled(max(sigma / VERTICES_PER_SIGMA, 1.0))
     clear = np.where(degree >= JUNCTION_EDGES, CLEAR_OF_JUNCTION * graph.radius, 0.0)
+    seen = ~graph.bridged[lines.owner]
     beside = neighbours(lines, rings, ends_fixed=False)
     for _ in range(ROUNDS):
-        free = (lines.along >= clear[graph.u][lines.owner]) & (
-            lines.lengths[lines.owner] - lines.along >= clear[graph.v][lines.owner]
+        free = (
+            seen
+            & (lines.along >= clear[graph.u][lines.owner])
+            & (lines.lengths[lines.owner] - lines.along >= clear[graph.v][lines.owner])
         )
         profiles = read_profiles(lines, probability, max_width=max_width)
         offset = _offsets(lines, profiles, free, max_width, beside)
@@ -63,7 +66,8 @@ def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigm
     nodes = graph.nodes.copy()
     loose = (degree < JUNCTION_EDGES) & (degree > 0)
     for end, places in ((graph.u, lines.starts), (graph.v, lines.ends)):
-        nodes[end[loose[end]]] = places[loose[end]]
+        leads = loose[end] & ~graph.bridged
+        nodes[end[leads]] = places[leads]
     return replace(graph, lines=lines).moved(nodes)
 
 

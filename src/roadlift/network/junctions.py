@@ -8,7 +8,7 @@ each leg runs straight to it through the bent part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,9 +72,8 @@ def _contract(graph: LineGraph, links: Booleans) -> LineGraph:
     np.maximum.at(radius, group, graph.radius)
     border = np.bincount(group, weights=graph.border) > 0
     keep = ~links
-    merged = LineGraph(
-        nodes, border, radius, group[graph.u[keep]], group[graph.v[keep]], graph.lines.take(keep)
-    )
+    u, v = group[graph.u[keep]], group[graph.v[keep]]
+    merged = LineGraph(nodes, border, radius, u, v, graph.lines.take(keep), graph.bridge_cost[keep])
     return merged.moved(nodes)
 
 
@@ -104,8 +103,7 @@ def meet_on_axes(graph: LineGraph) -> LineGraph:
         total - lines.along < legs.clear[edges:][lines.owner]
     )
     bent[lines.first] = bent[lines.last] = False
-    straight = LineGraph(graph.nodes, graph.border, graph.radius, graph.u, graph.v, lines.keep(~bent))
-    return straight.moved(nodes)
+    return replace(graph, lines=lines.keep(~bent)).moved(nodes)
 
 
 def _leg_axes(graph: LineGraph) -> _Legs:

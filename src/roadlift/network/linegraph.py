@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,8 @@ class LineGraph:
         radius: (nodes,) float64, half the road's width at the node, pixels.
         u, v: (edges,) int64, indices into the nodes.
         lines: one polyline per edge, row and column.
+        bridge_cost: (edges,) float64, what it cost to bridge a gap; NaN for roads that were seen (the
+        default).
     """
 
     nodes: Floats
@@ -40,6 +42,16 @@ class LineGraph:
     u: Integers
     v: Integers
     lines: Polylines
+    bridge_cost: Floats = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        if not len(self.bridge_cost):
+            object.__setattr__(self, "bridge_cost", np.full(len(self.u), np.nan))
+
+    @property
+    def bridged(self) -> Booleans:
+        """Edges that cross a gap, (edges,) bool."""
+        return np.isfinite(self.bridge_cost)
 
     @property
     def degree(self) -> Integers:
@@ -69,6 +81,7 @@ class LineGraph:
             number[self.u[edges]],
             number[self.v[edges]],
             self.lines.take(edges),
+            self.bridge_cost[edges],
         )
 
     def moved(self, nodes: Floats) -> LineGraph:
@@ -80,7 +93,7 @@ class LineGraph:
 
 
 def merge_through_nodes(graph: LineGraph) -> LineGraph:
-    """Join the two edges that meet at a node where nothing else does.
+    """Join the two edges that meet at a node where nothing else does. Bridges stay edges of their own.
 
     A ring of several edges without a junction keeps one node, its smallest.
 
@@ -94,6 +107,7 @@ def merge_through_nodes(graph: LineGraph) -> LineGraph:
     """
     through = (graph.degree == CHAIN_EDGES) & ~graph.border
     through[graph.u[graph.loops]] = False
+    through[graph.u[graph.bridged]] = through[graph.v[graph.bridged]] = False
     if not through.any():
         return graph
     edges = np.tile(np.arange(len(graph.u)), 2)
@@ -105,7 +119,8 @@ def merge_through_nodes(graph: LineGraph) -> LineGraph:
     flip = _face_forward(graph.u[order], graph.v[order], through, owner)
     u = np.where(flip, graph.v[order], graph.u[order])[chains.offsets[:-1]]
     v = np.where(flip, graph.u[order], graph.v[order])[chains.offsets[1:] - 1]
-    merged = replace(graph, u=u, v=v, lines=graph.lines.take(order, flip=flip).joined(owner))
+    lines = graph.lines.take(order, flip=flip).joined(owner)
+    merged = replace(graph, u=u, v=v, lines=lines, bridge_cost=graph.bridge_cost[chains.heads])
     return merged.only(np.ones(len(u), dtype=bool))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pyproj import CRS, Geod, Transformer
+
 from roadlift.network.profile import read_profiles
 
 if TYPE_CHECKING:

@@ -22,8 +22,10 @@ class NetworkOptions:
         out of it. min_spur_m: shorter side branches with a free end are dropped ...
         spur_width_ratio: ... and so are those shorter than this many widths of the road they leave.
         min_length_m: shorter roads that touch no other road are dropped.
-        junction_width_ratio: junctions joined by a link shorter than this many road widths become one ...
-        max_junction_m: ... unless the link is longer than this.
+        max_gap_m: ends are joined to what lies ahead across gaps up to this long ...
+        max_gap_cost_m: ... if that costs at most this much: metres of road not seen, times a factor for
+        turning. junction_width_ratio: junctions joined by a link shorter than this many road widths become
+        one ... max_junction_m: ... unless the link is longer than this.
         smooth_m: standard deviation of the smoothing along a line.
         simplify_m: largest distance between a simplified line and its smooth original.
         max_width_m: roads are measured up to this width.
@@ -44,6 +46,8 @@ class NetworkOptions:
     min_spur_m: float = 10.0
     spur_width_ratio: float = 1.5
     min_length_m: float = 20.0
+    max_gap_m: float = 40.0
+    max_gap_cost_m: float = 25.0
     junction_width_ratio: float = 1.0
     max_junction_m: float = 20.0
     smooth_m: float = 3.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from roadlift.network.linegraph import merge_through_nodes
-from roadlift.network.polylines import Polylines
+from roadlift.network.polylines import Polylines, ragged_positions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from roadlift.network.linegraph import LineGraph
 
 JUNCTION_EDGES = 3
+AXIS_PX = 12  # stretch of a line that shows where its end is heading
+SHORTEST_AXIS_PX = 4
 
 
 def prune_spurs(graph: LineGraph, *, min_length: float, width_ratio: float) -> tuple[LineGraph, Polylines]:
@@ -79,3 +82,29 @@ def concatenate(parts: list[Polylines]) -> Polylines:
     counts = np.concatenate([np.empty(0, dtype=np.int64), *(part.counts for part in parts)])
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Polylines(np.concatenate([np.empty((0, 2)), *(part.coordinates for part in parts)]), offsets)
+
+
+def straighten_ends(graph: LineGraph) -> LineGraph:
+    """Let free ends run straight on over their last half width.
+
+    There a skeleton turns into one of the two corners of the road's end. The axis is that of the stretch before.
+    """
+    lines = graph.lines.resampled(1.0)
+    free = (graph.degree == 1) & ~graph.border
+    nodes = graph.nodes.copy()
+    keep = np.ones(len(lines.coordinates), dtype=bool)
+    for end, outer, inwards in ((graph.u, lines.first, 1), (graph.v, lines.last, -1)):
+        bent = np.ceil(graph.radius[end]).astype(np.int64)
+        axis = np.minimum(AXIS_PX, lines.counts - 1 - bent)
+        use = np.flatnonzero(free[end] & (axis >= SHORTEST_AXIS_PX))
+        tip, bent, axis = outer[use], bent[use], axis[use]
+        root = lines.coordinates[tip + inwards * bent]
+        heading = root - lines.coordinates[tip + inwards * (bent + axis)]
+        heading /= np.maximum(np.hypot(heading[:, 0], heading[:, 1]), 1e-9)[:, None]
+        reach = np.abs(lines.along[tip] - lines.along[tip + inwards * bent])
+        nodes[end[use]] = root + reach[:, None] * heading
+        runs = ragged_positions(
+            np.minimum(tip + inwards, tip + inwards * (bent - 1)), np.maximum(bent - 1, 0)
+        )
+        keep[runs] = False
+    return replace(graph, lines=lines.keep(keep)).moved(nodes)

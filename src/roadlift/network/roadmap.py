@@ -36,10 +36,19 @@ EDGE_COLUMNS: dict[str, str] = {
     "probability_min": "float64",
     "probability_p10": "float64",
     "border": "bool",
+    "bridged": "bool",
+    "bridge_cost_m": "float64",
+    "source": "str",
 }
 NODE_COLUMNS: dict[str, str] = {"id": "int64", "degree": "int64", "kind": "str"}
-ISSUE_COLUMNS: dict[str, str] = {"id": "int64", "kind": "str", "reason": "str", "length_m": "float64"}
-NODE_KINDS = ("border", "end", "junction", "ring")
+ISSUE_COLUMNS: dict[str, str] = {
+    "id": "int64",
+    "kind": "str",
+    "reason": "str",
+    "length_m": "float64",
+    "cost_m": "float64",
+}
+NODE_KINDS = ("border", "bridge", "end", "junction", "ring")
 
 
 def empty_table(columns: Mapping[str, str], crs: Any = None) -> gpd.GeoDataFrame:
@@ -56,11 +65,12 @@ class RoadMap:
         edges: one row per road between two nodes: ``id``, ``u``, ``v`` (node ids), ``length_m`` (on the
             ground), ``width_m`` and ``width_spread_m`` (tenth to ninetieth percentile), ``probability`` (mean
             along the line, 0..1), ``probability_min``, ``probability_p10``, ``border`` (leaves the image),
-            ``geometry``.
+            ``bridged`` (crosses a gap), ``bridge_cost_m`` (metres of road not seen there), ``source``, ``geometry``.
         nodes: one row per node: ``id``, ``degree`` (edge ends, a self-loop counts twice), ``kind`` (``end``,
-            ``junction``, ``border``: the road goes on outside the image, ``ring``: a ring without junction),
-            ``geometry``.
-        issues: one row per line that was removed or is doubtful: ``id``, ``kind``, ``reason``, ``length_m``.
+            ``junction``, ``border``: the road goes on outside the image, ``ring``: a ring without junction,
+            ``bridge``: a road goes on across a gap), ``geometry``.
+        issues: one row per line that was ``removed``, ``bridged`` or is ``doubtful`` (its ``kind``): ``id``,
+            ``reason``, ``length_m``, ``cost_m`` (of a bridge), ``geometry``.
         provenance: what made it: versions, model, options, input; plain values that fit into JSON.
 
     Ids count from 0 in the order of the geometry: the same network has the same ids.
@@ -120,7 +130,7 @@ class RoadMap:
         """Write to a file; the suffix chooses the format (see `roadlift.export.save`).
 
         Args:
-            path: file to write: ``.gpkg``, ``.geojson``, ``.fgb`` or ``.parquet``.
+            path: file to write: ``.gpkg``, ``.geojson``, ``.fgb``, ``.parquet``, ``.graphml`` or ``.osm``.
             overwrite: replace an existing file.
             dst_crs: write in this CRS instead of the network's own.
 

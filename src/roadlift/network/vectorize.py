@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -10,13 +11,14 @@ import pandas as pd
 from pyproj import CRS
 
 from roadlift.errors import InputError
+from roadlift.network.bridge import bridge_gaps
 from roadlift.network.centre import centre_lines, reach_border
 from roadlift.network.junctions import contract_links, meet_on_axes
-from roadlift.network.linegraph import LineGraph, merge_through_nodes
+from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
 from roadlift.network.mask import NO_DATA, road_mask, skeletonise
 from roadlift.network.measure import geodesic_lengths, half_widths, measure_lines
 from roadlift.network.options import NetworkOptions
-from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs
+from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs, straighten_ends
 from roadlift.network.roadmap import NetworkParts, RoadMap
 from roadlift.network.smooth import simplify_lines, smooth_lines
 from roadlift.network.trace import TracedGraph, trace_skeleton
@@ -31,10 +33,20 @@ if TYPE_CHECKING:
 
     Bytes = NDArray[np.uint8]
     Booleans = NDArray[np.bool_]
-    Removed = list[tuple[str, Polylines]]
 
+SOURCE = "roadlift"
 DIRECTIONS = 16
 BESIDE_NO_DATA_PX = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """Lines (in pixels) that a person may want to look at, why, and what a bridge cost in metres."""
+
+    kind: str
+    reason: str
+    lines: Polylines
+    cost_m: NDArray[np.float64] | float = np.nan
 
 
 def vectorize(
@@ -74,11 +86,13 @@ def vectorize(
     _check_raster(probability, ground_resolution_m)
     mask = road_mask(probability, ground_resolution_m=ground_resolution_m, options=options)
     graph = trace_mask(mask, probability, ground_resolution_m=ground_resolution_m, options=options)
-    graph, removed = clean(graph, ground_resolution_m=ground_resolution_m, options=options)
+    graph, findings = clean(graph, probability, ground_resolution_m=ground_resolution_m, options=options)
     graph = draw(graph, probability, ground_resolution_m=ground_resolution_m, options=options)
     measures = _measure(graph, probability, ground_resolution_m, options)
     crs = _geodetic_crs(georef)
-    parts = _on_map(graph, removed, measures, georef, crs, ground_resolution_m)
+    doubtful = (measures["probability"] < options.threshold).to_numpy() & ~graph.bridged
+    findings.append(Finding("doubtful", "mean probability below the threshold", graph.lines.take(doubtful)))
+    parts = _on_map(graph, findings, measures, georef, crs, ground_resolution_m)
     return parts.build(crs=crs, provenance=provenance or {})
 
 
@@ -121,18 +135,25 @@ def _at_border(traced: TracedGraph, probability: Bytes, radius: NDArray[np.float
 
 
 def clean(
-    graph: LineGraph, *, ground_resolution_m: float, options: NetworkOptions
-) -> tuple[LineGraph, Removed]:
-    """Drop what is not road; returns the graph and what was dropped, with the reason."""
+    graph: LineGraph, probability: Bytes, *, ground_resolution_m: float, options: NetworkOptions
+) -> tuple[LineGraph, list[Finding]]:
+    """Drop what is not road and bridge gaps; returns the graph and what was done, with the reason."""
     graph, spurs = prune_spurs(
         merge_through_nodes(graph),
         min_length=options.min_spur_m / ground_resolution_m,
         width_ratio=options.spur_width_ratio,
     )
+    graph, bridges, cost = bridge_gaps(
+        straighten_ends(graph),
+        probability,
+        max_length=options.max_gap_m / ground_resolution_m,
+        max_cost=options.max_gap_cost_m / ground_resolution_m,
+    )
     graph, stray = drop_stray_lines(graph, min_length=options.min_length_m / ground_resolution_m)
-    return graph, [
-        ("side branch shorter than the road is wide", spurs),
-        ("short line that touches no road", stray),
+    return merge_through_nodes(graph), [
+        Finding("removed", "side branch shorter than the road is wide", spurs),
+        Finding("bridged", "gap between two ends of roads", bridges, cost * ground_resolution_m),
+        Finding("removed", "short line that touches no road", stray),
     ]
 
 
@@ -157,7 +178,7 @@ def draw(
     lines = simplify_lines(lines, tolerance=options.simplify_m / ground_resolution_m)
     nodes = graph.nodes.copy()
     nodes[graph.u[rings]] = lines.starts[rings]
-    drawn = LineGraph(nodes, graph.border, graph.radius, graph.u, graph.v, lines)
+    drawn = replace(graph, nodes=nodes, lines=lines)
     return reach_border(drawn, (probability.shape[0], probability.shape[1]))
 
 
@@ -182,6 +203,9 @@ def _measure(
             "probability_min": measured.probability_min,
             "probability_p10": measured.probability_p10,
             "border": graph.border[graph.u] | graph.border[graph.v],
+            "bridged": graph.bridged,
+            "bridge_cost_m": graph.bridge_cost * ground_resolution_m,
+            "source": SOURCE,
         }
     )
 
@@ -196,7 +220,7 @@ def _geodetic_crs(georef: Georef) -> CRS | None:
 
 def _on_map(
     graph: LineGraph,
-    removed: Removed,
+    findings: list[Finding],
     measures: pd.DataFrame,
     georef: Georef,
     crs: CRS | None,
@@ -205,10 +229,13 @@ def _on_map(
     lines = _to_map(graph.lines, georef)
     x, y = georef.to_map(graph.nodes[:, 0], graph.nodes[:, 1])
     kinds = np.where(graph.degree >= JUNCTION_EDGES, "junction", np.where(graph.border, "border", "end"))
+    kinds = kinds.astype("U8")
+    for end in (graph.u, graph.v):
+        kinds[end[graph.bridged & (graph.degree == CHAIN_EDGES)[end]]] = "bridge"
     kinds[graph.u[graph.loops & (graph.degree < JUNCTION_EDGES)[graph.u]]] = "ring"
     if crs is not None:
         measures = measures.assign(length_m=geodesic_lengths(lines, crs))
-    issues = [_issues(reason, dropped, georef, crs, ground_resolution_m) for reason, dropped in removed]
+    issues = [_issues(finding, georef, crs, ground_resolution_m) for finding in findings]
     points = np.stack([x, y], axis=1).reshape(-1, 2)
     return NetworkParts(
         points, kinds, graph.u, graph.v, lines, measures, pd.concat(issues, ignore_index=True)
@@ -221,9 +248,10 @@ def _to_map(lines: Polylines, georef: Georef) -> Polylines:
 
 
 def _issues(
-    reason: str, dropped: Polylines, georef: Georef, crs: CRS | None, ground_resolution_m: float
+    finding: Finding, georef: Georef, crs: CRS | None, ground_resolution_m: float
 ) -> gpd.GeoDataFrame:
-    lines = _to_map(dropped, georef)
-    length = dropped.lengths * ground_resolution_m if crs is None else geodesic_lengths(lines, crs)
-    values = pd.DataFrame({"kind": "removed", "reason": reason, "length_m": length})
+    lines = _to_map(finding.lines, georef)
+    length = finding.lines.lengths * ground_resolution_m if crs is None else geodesic_lengths(lines, crs)
+    values = pd.DataFrame({"length_m": length, "cost_m": finding.cost_m})
+    values = values.assign(kind=finding.kind, reason=finding.reason)
     return gpd.GeoDataFrame(values, geometry=gpd.GeoSeries(lines.to_shapely(), crs=crs))

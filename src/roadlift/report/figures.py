@@ -38,6 +38,7 @@ PROBABILITY_COLOURS = LinearSegmentedColormap.from_list(
 RIGHT, MISSED, FALSE = "#56b4e9", "#f0e442", "#e8601c"
 _INK, _PAPER, _FRAME = "#1b1f24", "#ffffff", "#8b949e"
 _DPI = 100
+_LEGEND_FROM_PX = 240
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
 
 
@@ -114,8 +115,12 @@ def overlay_figure(backdrop: Backdrop, roads: RoadMap, *, longest_side: int = 24
     scale = zoom * rows / backdrop.full_shape[0]
     metres = _metres_per_pixel(backdrop)
     _show(axes, backdrop.pixels, backdrop.full_shape)
+    axes.set_axis_off()
     limits = _draw_network(axes, backdrop, roads, points_per_metre=scale / metres * 72 / _DPI)
-    unit = max(min(rows, cols) * zoom, 480) / 1000
+    shorter = min(rows, cols) * zoom
+    if shorter < _LEGEND_FROM_PX:
+        return figure
+    unit = max(shorter, 480) / 1000
     _scale_bar(figure, axes, backdrop, scale, unit)
     if len(roads.edges):
         _probability_legend(figure, limits, unit)
@@ -226,7 +231,7 @@ def compare_lines(
     """
     near_true = shapely.union_all(shapely.buffer(np.array(true, dtype=object), tolerance))
     near_found = shapely.union_all(shapely.buffer(np.array(found, dtype=object), tolerance))
-    found_lines, true_lines = shapely.multilinestrings(list(found)), shapely.multilinestrings(list(true))
+    found_lines, true_lines = shapely.MultiLineString(list(found)), shapely.MultiLineString(list(true))
     parts = (
         shapely.intersection(found_lines, near_true),
         shapely.difference(true_lines, near_found),
@@ -364,7 +369,7 @@ def _draw_network(
     probability = edges["probability"].to_numpy(dtype=float)
     low = min(0.5, float(np.floor(np.nanmin(probability) * 10) / 10))
     width = np.nan_to_num(edges["width_m"].to_numpy(dtype=float), nan=5.0)
-    widths = np.clip(0.4 * width * points_per_metre, 1.3, 9.0)
+    widths = np.clip(0.4 * width * points_per_metre, 1.3, 14.0)
     norm = Normalize(low, 1.0)
     _lines(axes, lines, widths=widths, array=probability, cmap=PROBABILITY_COLOURS, norm=norm)
     return low, 1.0
@@ -529,6 +534,9 @@ def _check_suffix(path: str | Path) -> None:
 def _write(figure: Figure, path: str | Path, *, overwrite: bool) -> Path:
     """Write a figure, the same bytes for the same figure."""
     with replacing(path, overwrite=overwrite) as temporary:
-        metadata = {"Software": None} if temporary.suffix.lower() == ".png" else None
-        figure.savefig(temporary, dpi=_DPI, metadata=metadata)
+        png = temporary.suffix.lower() == ".png"
+        options: dict[str, Any] = (
+            {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 4}} if png else {}
+        )
+        figure.savefig(temporary, dpi=_DPI, **options)
     return Path(path)

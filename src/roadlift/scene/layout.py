@@ -438,6 +438,17 @@ def _homestead(
                 house, x=wing[0], y=wing[1], angle=turned + np.pi / 2, length_m=depth, width_m=length * 0.5
             )
         )
+    group += _backyard(rng, centre, outward, side)
+    if rng.random() < 0.55:
+        at = drive_at + out * float(rng.uniform(-2, 3))
+        group.append(_box(at, outward, 4.5, 1.9, 1.5, "car", _CARS[int(rng.integers(len(_CARS)))]))
+    return group
+
+
+def _backyard(rng: np.random.Generator, centre: np.ndarray, outward: float, side: float) -> list[Box]:
+    """Put a shed or a pool behind some of the houses."""
+    out, aside = np.array([np.cos(outward), np.sin(outward)]), np.array([-np.sin(outward), np.cos(outward)])
+    group: list[Box] = []
     if rng.random() < 0.3:
         shed = centre + out * float(rng.uniform(11, 18)) + aside * float(rng.uniform(-9, 9))
         colour = _ROOFS[int(rng.integers(len(_ROOFS)))]
@@ -457,9 +468,6 @@ def _homestead(
                 (96, 168, 186),
             )
         )
-    if rng.random() < 0.55:
-        at = drive_at + out * float(rng.uniform(-2, 3))
-        group.append(_box(at, outward, 4.5, 1.9, 1.5, "car", _CARS[int(rng.integers(len(_CARS)))]))
     return group
 
 

@@ -2,7 +2,7 @@
 
 from roadlift.segment.blend import BLENDS
 from roadlift.segment.patches import patchify, unpatchify
-from roadlift.segment.predict import NO_DATA, PredictOptions, PredictStats, predict
+from roadlift.segment.predict import NO_DATA, PredictOptions, PredictStats, predict, tile_grid
 
 __all__ = [
     "BLENDS",
@@ -11,5 +11,6 @@ __all__ = [
     "PredictStats",
     "patchify",
     "predict",
+    "tile_grid",
     "unpatchify",
 ]

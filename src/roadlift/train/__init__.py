@@ -1,0 +1,1 @@
+"""Training: labelled images in, a network out, exported with its card. Needs the extra ``train``."""

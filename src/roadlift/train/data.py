@@ -94,7 +94,10 @@ def read_samples(folder: str | Path, *, gsd: float | None = None) -> list[Sample
     Raises:
         InputError: A file cannot be read, or a mask does not have the size of its image.
     """
-    return [read_sample(row.image, row.mask, gsd=gsd) for row in find_pairs(folder).itertuples()]
+    pairs = find_pairs(folder)
+    return [
+        read_sample(image, mask, gsd=gsd) for image, mask in zip(pairs["image"], pairs["mask"], strict=True)
+    ]
 
 
 def read_sample(image: Path, mask: Path, *, gsd: float | None = None) -> Sample:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from roadlift.evaluate.pixels import ProbabilityHistogram
 from roadlift.errors import InputError, UsageError
 from roadlift.train.architectures import Architecture, architecture
 from roadlift.train.batches import BatchStream, sampling_weights
@@ -64,7 +62,7 @@ def train(
     stream, dev = _read(Path(data), options)
     if not resume:
         folder.create(options)
-    trainer = Trainer(design, options, len(stream.samples))
+    trainer = Trainer(design, options)
     if resume:
         trainer.restore(folder)
     trainer.fit(stream, dev, folder)
@@ -84,7 +82,7 @@ def _read(data: Path, options: TrainOptions) -> tuple[BatchStream, list[Sample]]
 class Trainer:
     """A network in training: its weights, their running average, the optimiser, and where it stands."""
 
-    def __init__(self, design: Architecture, options: TrainOptions, samples: int):
+    def __init__(self, design: Architecture, options: TrainOptions):
         keras.utils.set_random_seed(options.seed)
         with _policy("mixed_bfloat16" if _has_bfloat16() else "float32"):
             self.model = build(options)

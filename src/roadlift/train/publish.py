@@ -18,6 +18,7 @@ from roadlift.train.data import IGNORE, Sample, read_samples
 from roadlift.train.export import export_onnx
 from roadlift.train.fit import build
 from roadlift.train.halo import choose_halos, measure_halo
+from roadlift.train.options import TrainOptions
 from roadlift.train.run import RunFolder
 from roadlift.train.score import predict_sample
 
@@ -35,9 +36,10 @@ def publish(
     credit: str,
     licence: str = "Apache-2.0",
     version: str = "1",
-    command: str = "",
     elsewhere: Mapping[str, Sequence[Sample]] | None = None,
     ground_resolution_m: float = 1.0,
+    halos: Sequence[int] = HALOS,
+    core: int = 512,
 ) -> ModelCard:
     """Choose thresholds and halos, score, and export the best weights of a run.
 
@@ -51,9 +53,10 @@ def publish(
         credit: Whom to credit.
         licence: SPDX expression.
         version: Version of the model.
-        command: Command that trained it, for the card.
         elsewhere: Further labelled images by name.
         ground_resolution_m: Metres per pixel of the training images.
+        halos: Margins to try, in pixels; those that do not fit stride and image are left out.
+        core: Side of the tile that they are tried on.
 
     Returns:
         The card, digest included.
@@ -66,7 +69,7 @@ def publish(
     dev = read_samples(Path(data) / "dev")
     probabilities = [predict_sample(model, sample, stride=stride) for sample in dev]
     high, low = choose_thresholds(probabilities, dev)
-    halo, exact_halo, halo_table = _halos(model, Path(data), stride=stride, threshold=high)
+    halo, exact_halo, halo_table = _halos(model, Path(data), halos, stride=stride, threshold=high, core=core)
     scores = {"dev": score(probabilities, dev, high=high, low=low)}
     for name, samples in (elsewhere or {}).items():
         found = [predict_sample(model, sample, stride=stride) for sample in samples]
@@ -83,12 +86,29 @@ def publish(
         threshold=high,
         threshold_low=low,
         scores={**scores, "halo": halo_table},
-        training={"command": command, "options": asdict(options), "minutes": round(folder.load().minutes, 1)},
+        training={
+            "command": command_of(options, data),
+            "options": asdict(options),
+            "minutes": round(folder.load().minutes, 1),
+        },
         licence=licence,
         credit=credit,
         sha256="0" * 64,
     )
     return export_onnx(model, card, output)
+
+
+def command_of(options: TrainOptions, data: str | Path) -> str:
+    """Return the command that trains with ``options``.
+
+    Example:
+        >>> command_of(TrainOptions(steps=100), "data")
+        'roadlift train data --run RUN --steps 100'
+    """
+    defaults = asdict(TrainOptions())
+    changed = {name: value for name, value in asdict(options).items() if value != defaults[name]}
+    flags = [f" --{name.replace('_', '-')} {value}" for name, value in changed.items()]
+    return f"roadlift train {data} --run RUN" + "".join(flags)
 
 
 def choose_thresholds(probabilities: Sequence[np.ndarray], samples: Sequence[Sample]) -> tuple[float, float]:
@@ -145,7 +165,7 @@ def hysteresis(probability: np.ndarray, *, high: float, low: float) -> np.ndarra
 
 
 def _halos(
-    model: keras.Model, data: Path, *, stride: int, threshold: float
+    model: keras.Model, data: Path, halos: Sequence[int], *, stride: int, threshold: float, core: int
 ) -> tuple[int, int, list[dict[str, float]]]:
     """Measure on the largest training image: this is about tiling, not about accuracy."""
     largest = max(
@@ -157,9 +177,8 @@ def _halos(
             model, Sample("halo", image, np.zeros(image.shape[:2], np.uint8)), stride=stride
         )
 
-    core = 512
     fitting = [
-        h for h in HALOS if h % stride == 0 and core + 2 * h <= min(largest.label.shape) // stride * stride
+        h for h in halos if h % stride == 0 and core + 2 * h <= min(largest.label.shape) // stride * stride
     ]
     errors = measure_halo(predict, largest.image, fitting, stride=stride, threshold=threshold, core=core)
     return *choose_halos(errors), [asdict(error) for error in errors]

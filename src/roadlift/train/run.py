@@ -15,6 +15,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class RunFolder:
             "average": checkpoint.average,
             "optimizer": checkpoint.optimizer,
         }
-        arrays = {
+        arrays: dict[str, Any] = {
             f"{name}/{index:04d}": array
             for name, group in groups.items()
             for index, array in enumerate(group)

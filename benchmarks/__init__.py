@@ -1,0 +1,1 @@
+"""Runnable comparisons; each module prints one table. ``python -m benchmarks`` runs all of them."""

@@ -1,0 +1,15 @@
+"""Run every benchmark and print its table."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+MODULES = ("plain_way", "runtimes", "footprint")
+
+if __name__ == "__main__":
+    sys.argv = sys.argv[:1]
+    for name in MODULES:
+        print(f"## {name}", flush=True)
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        print(flush=True)

@@ -1,0 +1,70 @@
+"""What several rooms' tests share: rasters made to order."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import settings
+from rasterio.errors import NotGeoreferencedWarning
+
+settings.register_profile("roadlift", deadline=None)  # a busy machine is no failure
+settings.load_profile("roadlift")
+
+UTM = "EPSG:32619"
+NORTH_UP = Affine(1.0, 0.0, 300_000.0, 0.0, -1.0, 4_700_000.0)
+
+
+@pytest.fixture
+def raster(tmp_path):
+    """Return a function that writes an array (bands, rows, cols) or (rows, cols) as a raster and returns its path."""
+
+    def write(
+        array,
+        name="image.tif",
+        *,
+        crs=UTM,
+        transform=NORTH_UP,
+        colours=None,
+        mask=None,
+        world_file=None,
+        **profile,
+    ):
+        path = Path(tmp_path) / name
+        array = np.asarray(array)
+        array = array if array.ndim == 3 else array[None]
+        driver = {".tif": "GTiff", ".png": "PNG", ".jpg": "JPEG"}[path.suffix]
+        place = {"crs": crs, "transform": transform} if path.suffix == ".tif" else {}
+        count, rows, cols = array.shape
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with (
+                rasterio.Env(GDAL_TIFF_INTERNAL_MASK="YES", GDAL_PAM_ENABLED="NO"),
+                rasterio.open(
+                    path,
+                    "w",
+                    driver=driver,
+                    count=count,
+                    height=rows,
+                    width=cols,
+                    dtype=array.dtype,
+                    **place,
+                    **profile,
+                ) as file,
+            ):
+                if colours is not None:
+                    file.colorinterp = colours
+                file.write(array)
+                if mask is not None:
+                    file.write_mask(mask)
+        if world_file is not None:
+            a, b, c, d, e, f = world_file[:6]
+            x, y = c + a / 2 + b / 2, f + d / 2 + e / 2
+            path.with_suffix(".wld").write_text("\n".join(f"{value:.12g}" for value in (a, d, b, e, x, y)))
+        return path
+
+    return write

@@ -1,0 +1,81 @@
+"""Every command and every example of README and docs is run."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from click.testing import CliRunner
+
+from roadlift.cli import cli
+from roadlift.scene import render
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the files that the pages speak of."""
+    image, _, _ = render(5, shape=(320, 320)).save(tmp_path, "city")
+    with rasterio.open(image) as file:
+        pixels = file.read()
+    for seed, split in ((1, "train"), (2, "dev")):
+        scene = render(seed, shape=(160, 160))
+        _write(tmp_path / "mydata" / split / "images" / "a.png", np.moveaxis(scene.image, 2, 0))
+        _write(tmp_path / "mydata" / split / "masks" / "a.png", scene.label()[None] * 255)
+    _write(tmp_path / "photo.png", pixels)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count, rows, cols = array.shape
+    with rasterio.open(path, "w", driver="PNG", count=count, height=rows, width=cols, dtype="uint8") as file:
+        file.write(array)
+
+
+def _make_targets():
+    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def _run(command):
+    words = shlex.split(command, comments=True)
+    if not words:
+        return
+    if words[0] == "make":
+        assert words[1] in _make_targets()
+    elif words[:2] == ["pip", "install"]:
+        assert re.fullmatch(r"\.(\[[a-z,]+\])?", words[2])
+        extras = re.findall(r"[a-z]+", words[2])
+        assert all(f"{extra} = [" in (ROOT / "pyproject.toml").read_text() for extra in extras)
+    elif words[:3] == ["python", "-m", words[2]]:
+        assert (ROOT / Path(*words[2].split("."))).with_suffix(".py").exists() or (ROOT / words[2]).is_dir()
+    else:
+        assert words[0] == "roadlift"
+        result = CliRunner().invoke(cli, words[1:])
+        assert result.exit_code == 0, f"{command}\n{result.output}\n{result.exception!r}"
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_example_of_a_page_runs(page, workplace):
+    blocks = BLOCK.findall(page.read_text())
+    for language, text in blocks:
+        if language == "sh":
+            for command in text.splitlines():
+                _run(command)
+        else:
+            exec(compile(text, str(page), "exec"), {"__name__": "example"})
+    assert sys.path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_inside_the_repository_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
