@@ -35,7 +35,7 @@ def test_windows():
 @pytest.mark.parametrize(
     "wrong",
     [{"core": 0}, {"core": 40}, {"halo": -32}, {"halo": 20}, {"shape": (0, 5)}],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_impossible_grids_are_refused(wrong):
     with pytest.raises(UsageError):

@@ -135,3 +135,15 @@ def test_the_date_line_on_another_ellipsoid_is_refused(raster):
     transform = Affine(1.2e-5, 0, 179.9994, 0, -9e-6, -17.0)
     with pytest.raises(InputError, match="date line"):
         ImagerySource(raster(_scene("uint8"), crs="EPSG:4267", transform=transform))
+
+
+def test_a_sample_of_a_warped_image_holds_picked_pixels_not_means(raster):
+    noise = np.random.default_rng(0).choice([10, 240], (3, 400, 400)).astype(np.uint8)
+    noise[:, :, :200] = 0
+    with ImagerySource(raster(noise, transform=HALF_METRE, nodata=0)) as source:
+        assert source.shape == (200, 200)
+        sample = source.sample(max_pixels=2500)
+    assert sample.valid.shape == (50, 50)
+    assert not sample.valid[:, :25].any()
+    assert sample.valid[:, 25:].all()
+    assert np.unique(sample.values[:, sample.valid]).tolist() == [10, 240]

