@@ -18,7 +18,9 @@ SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 IMAGE = SHARED / "georeferenced" / "tiny_10528735_512.tif"
 TOLERANCE_M = 2.0
 
-pytestmark = pytest.mark.skipif(not IMAGE.exists(), reason="the imagery ../shared/data/georeferenced is not here")
+pytestmark = pytest.mark.skipif(
+    not IMAGE.exists(), reason="the imagery ../shared/data/georeferenced is not here"
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,9 @@ def _pixels():
 
 def _write(path, pixels, **profile):
     count, rows, cols = pixels.shape
-    with rasterio.open(path, "w", count=count, height=rows, width=cols, dtype=pixels.dtype, **profile) as file:
+    with rasterio.open(
+        path, "w", count=count, height=rows, width=cols, dtype=pixels.dtype, **profile
+    ) as file:
         file.write(pixels)
     return path
 
@@ -41,13 +45,20 @@ def _write(path, pixels, **profile):
 def _warped(path, crs, transform, shape):
     """Resample the image onto another grid; what lies outside becomes transparent."""
     options = {"crs": crs, "transform": transform, "height": shape[0], "width": shape[1]}
-    with rasterio.open(IMAGE) as file, WarpedVRT(file, resampling=Resampling.cubic, add_alpha=True, **options) as warped:
-        return _write(path, warped.read(), driver="GTiff", crs=crs, transform=transform, photometric="RGB", alpha="YES")
+    with (
+        rasterio.open(IMAGE) as file,
+        WarpedVRT(file, resampling=Resampling.cubic, add_alpha=True, **options) as warped,
+    ):
+        return _write(
+            path, warped.read(), driver="GTiff", crs=crs, transform=transform, photometric="RGB", alpha="YES"
+        )
 
 
 def _as_uint16(folder):
     pixels, crs, transform = _pixels()
-    return _write(folder / "a.tif", pixels.astype(np.uint16) * 257, driver="GTiff", crs=crs, transform=transform)
+    return _write(
+        folder / "a.tif", pixels.astype(np.uint16) * 257, driver="GTiff", crs=crs, transform=transform
+    )
 
 
 def _at_half_a_metre(folder):
@@ -58,10 +69,14 @@ def _at_half_a_metre(folder):
 
 def _in_degrees(folder):
     _, crs, transform = _pixels()
-    bounds = rasterio.warp.transform_bounds(crs, "EPSG:4326", *rasterio.transform.array_bounds(512, 512, transform))
+    bounds = rasterio.warp.transform_bounds(
+        crs, "EPSG:4326", *rasterio.transform.array_bounds(512, 512, transform)
+    )
     step = 1e-5
     shape = (int((bounds[3] - bounds[1]) / step), int((bounds[2] - bounds[0]) / step))
-    return _warped(folder / "a.tif", CRS.from_epsg(4326), Affine(step, 0, bounds[0], 0, -step, bounds[3]), shape)
+    return _warped(
+        folder / "a.tif", CRS.from_epsg(4326), Affine(step, 0, bounds[0], 0, -step, bounds[3]), shape
+    )
 
 
 def _rotated(folder):
@@ -72,14 +87,18 @@ def _rotated(folder):
     linear = (cosine, sine, sine, -cosine)
     left = middle[0] - side / 2 * (linear[0] + linear[1])
     top = middle[1] - side / 2 * (linear[2] + linear[3])
-    return _warped(folder / "a.tif", crs, Affine(linear[0], linear[1], left, linear[2], linear[3], top), (side, side))
+    return _warped(
+        folder / "a.tif", crs, Affine(linear[0], linear[1], left, linear[2], linear[3], top), (side, side)
+    )
 
 
 def _shares_within_tolerance(first, second):
     """Return the share of each network's length that lies within the tolerance of the other."""
     ours, theirs = (shapely.union_all(list(roads.edges.geometry)) for roads in (first, second))
     near_theirs, near_ours = theirs.buffer(TOLERANCE_M), ours.buffer(TOLERANCE_M)
-    return ours.intersection(near_theirs).length / ours.length, theirs.intersection(near_ours).length / theirs.length
+    return ours.intersection(near_theirs).length / ours.length, theirs.intersection(
+        near_ours
+    ).length / theirs.length
 
 
 @pytest.mark.parametrize("store", [_as_uint16, _at_half_a_metre, _in_degrees, _rotated])

@@ -39,6 +39,7 @@ __all__ = [
     "network_options",
     "peak_memory_mb",
     "predict",
+    "predict_image",
     "vectorize",
 ]
 
@@ -188,6 +189,24 @@ def predict(
         ProbabilityWriter(output, source.shape, source.georef, overwrite=overwrite) as writer,
     ):
         return predict_source(source, model, writer, options.prediction(), progress=progress)
+
+
+def predict_image(image: str | Path, model: Model, options: ExtractOptions | None = None) -> np.ndarray:
+    """Return the road probability of an image that fits into memory: uint8 (rows, cols), 0..254, 255 no data.
+
+    Args:
+        image: Path or http(s) URL.
+        model: Result of :func:`~roadlift.model.load_model`.
+        options: See :class:`ExtractOptions`; its model is not looked at.
+
+    Raises:
+        UsageError, InputError, ModelError: As :func:`extract`.
+    """
+    options = options or ExtractOptions()
+    with options.open(image, model.card) as source:
+        sink = _ArraySink(source.shape)
+        predict_source(source, model, sink, options.prediction())
+        return sink.array
 
 
 def vectorize(

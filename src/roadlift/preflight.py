@@ -14,10 +14,12 @@ from roadlift.imagery import ImagerySource, Pixels, Stretch
 from roadlift.model import ModelCard, available_threads
 from roadlift.segment import PredictOptions, tile_grid
 
-MEGAPIXELS_PER_SECOND_AND_THREAD = 2.0
+MEGAPIXELS_PER_SECOND_AND_THREAD = 3.0
 """Network pixels per second of one processor core, as measured for the built-in model; see docs/benchmarks.md."""
+START_SECONDS = 2.0
+VECTOR_SECONDS_PER_MEGAPIXEL = 0.15
 BASE_MEMORY_MB = 350.0
-TILE_BYTES_PER_PIXEL = 200.0
+TILE_BYTES_PER_PIXEL = 120.0
 RASTER_BYTES_PER_PIXEL = 14.0
 _BLANK_SHARE = 0.01
 _COARSE = 2.0
@@ -147,7 +149,10 @@ def inspect(
         sample = source.sample()
         grid = tile_grid(source.shape, card, PredictOptions(tile_size=tile_size))
         plain = (stretch or card.stretch) == "none"
-        ranges = Stretch.none(source.dtype) if plain else Stretch.fit(sample)
+        fitted = Stretch.fit(
+            sample, low_percent=card.stretch_low_percent, high_percent=card.stretch_high_percent
+        )
+        ranges = Stretch.none(source.dtype) if plain else fitted
         native = source.native_georef
         tile_pixels = grid.read_shape[0] * grid.read_shape[1]
         working_pixels = source.shape[0] * source.shape[1]
@@ -174,7 +179,7 @@ def inspect(
             + (TILE_BYTES_PER_PIXEL * tile_pixels * (threads + 1) + RASTER_BYTES_PER_PIXEL * working_pixels)
             / 1e6,
             notes=source.notes,
-            problems=tuple(_problems(source, sample, card)),
+            problems=tuple(_problems(source, sample, card, scale_given=gsd is not None)),
         )
 
 
@@ -183,25 +188,24 @@ def _crs_name(crs: Any) -> str:
     return f"EPSG:{code}" if code else str(crs.to_wkt()).split('"')[1]
 
 
-def _problems(source: ImagerySource, sample: Pixels, card: ModelCard) -> list[Problem]:
+def _problems(source: ImagerySource, sample: Pixels, card: ModelCard, *, scale_given: bool) -> list[Problem]:
     found = []
-    if source.native_georef.crs is None:
+    if source.native_georef.crs is None and not scale_given:
         found.append(
             Problem(
                 "the image has no CRS",
                 "give --gsd METRES for its scale, or --crs EPSG:CODE if it has a world file",
             )
         )
-    else:
-        coarsest = max(source.native_georef.ground_resolution(source.native_shape))
-        if coarsest > _COARSE * card.ground_resolution_m:
-            found.append(
-                Problem(
-                    f"a pixel is {coarsest:.3g} m, the model was trained at {card.ground_resolution_m:g} m: narrow roads "
-                    "cannot be seen",
-                    "use finer imagery or a model for this resolution (--model)",
-                )
+    coarsest = _coarsest_step(source)
+    if coarsest > _COARSE * card.ground_resolution_m:
+        found.append(
+            Problem(
+                f"a pixel is {coarsest:.3g} m, the model was trained at {card.ground_resolution_m:g} m: narrow roads "
+                "cannot be seen",
+                "use finer imagery or a model for this resolution (--model)",
             )
+        )
     if source.band_count > 3 and not source.bands_named:
         found.append(
             Problem(
@@ -210,15 +214,36 @@ def _problems(source: ImagerySource, sample: Pixels, card: ModelCard) -> list[Pr
         )
     if not sample.valid.any():
         found.append(Problem("no pixel is valid", "check nodata, mask and alpha of the file"))
+    elif _nearly_constant(sample):
+        found.append(
+            Problem(
+                "nearly all pixels have one and the same colour",
+                "check that --bands names the bands of an image, and --nodata its filling",
+            )
+        )
     found += _blank_problems(sample)
     return found
+
+
+def _coarsest_step(source: ImagerySource) -> float:
+    """Metres of the longer side of a pixel of the file."""
+    if source.native_georef.crs is not None:
+        return max(source.native_georef.ground_resolution(source.native_shape))
+    return float(source.ground_resolution_m * source.shape[0] / source.native_shape[0])
+
+
+def _nearly_constant(sample: Pixels) -> bool:
+    """Whether every channel has the same value at the 5th and the 95th percentile."""
+    low, high = np.percentile(sample.values[:, sample.valid], (5, 95), axis=1)
+    return bool((low == high).all())
 
 
 def _blank_problems(sample: Pixels) -> list[Problem]:
     """Find large areas of pure black or white that nothing marks as no data."""
     if sample.values.dtype.kind not in "ui" or not sample.valid.any():
         return []
-    highest = int(sample.values[:, sample.valid].max())
+    eight_bits = sample.values.dtype == np.uint8
+    highest = 255 if eight_bits else int(sample.values[:, sample.valid].max())
     found = []
     for value, name in ((0, "black"), (highest, "white")):
         labels, count = ndimage.label((sample.values == value).all(axis=0) & sample.valid)

@@ -1,5 +1,6 @@
 import http.server
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from roadlift.errors import InputError, LimitError
+from roadlift.errors import InputError, LimitError, RoadliftError
 from roadlift.imagery import ImagerySource, Window
 from roadlift.imagery.opening import open_raster
 
@@ -195,3 +196,38 @@ def test_bands_of_two_types_are_refused(raster, tmp_path):
     (tmp_path / "mixed.vrt").write_text(vrt.replace("</VRTDataset>", f"{more}</VRTDataset>"))
     with pytest.raises(InputError, match="mixes uint16 and uint8"):
         ImagerySource(tmp_path / "mixed.vrt")
+
+
+def test_a_georeference_that_makes_the_image_huge_is_refused(raster):
+    transform = rasterio.Affine(9000.0, 0, 200_000, 0, -9000.0, 4_700_000)
+    with pytest.raises(LimitError, match="check its georeference"):
+        ImagerySource(raster(_image(), transform=transform))
+
+
+def test_a_flipped_byte_ends_in_pixels_or_in_an_error_of_ours(raster):
+    path = raster(_image(3, 40, 44), compress="deflate", tiled=True, blockxsize=16, blockysize=16)
+    content = path.read_bytes()
+    generator = np.random.default_rng(0)
+    outcomes = set()
+    for place in generator.integers(0, len(content), 150):
+        changed = bytearray(content)
+        changed[place] ^= int(generator.integers(1, 256))
+        path.write_bytes(changed)
+        try:
+            with ImagerySource(path) as source:
+                source.read(Window(0, 0, min(source.shape[0], 64), min(source.shape[1], 64)))
+            outcomes.add("read")
+        except RoadliftError as error:
+            outcomes.add(type(error).__name__)
+    assert {"read", "InputError"} <= outcomes
+
+
+def test_threads_may_share_a_source(raster):
+    image = _image(3, 128, 128)
+    windows = [Window(row, col, 32, 32) for row in range(0, 128, 32) for col in range(0, 128, 32)]
+    with (
+        ImagerySource(raster(image, tiled=True, blockxsize=64, blockysize=64)) as source,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        for window, pixels in zip(windows * 4, pool.map(source.read, windows * 4), strict=True):
+            np.testing.assert_array_equal(pixels.values, image[(slice(None), *window.slices)])

@@ -37,13 +37,13 @@ _SETTINGS = {
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     "VSI_CACHE": "TRUE",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # else the missing part of a cut JPEG is grey
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # else that of a cut PNG is black
 }
 _NOTHING_REMOTE = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}"}
 
 
-@contextmanager
-def gdal_settings(*, only_url: str | None = None) -> Iterator[None]:
-    """Read and write with roadlift's GDAL settings, without the warning that an image has no georeference.
+def gdal_settings(*, only_url: str | None = None) -> rasterio.Env:
+    """Return the GDAL settings that roadlift reads and writes with, as a context.
 
     Args:
         only_url: GDAL name of the one remote file that may be opened; None: nothing remote.
@@ -51,7 +51,17 @@ def gdal_settings(*, only_url: str | None = None) -> Iterator[None]:
     reach = _NOTHING_REMOTE
     if only_url is not None:
         reach = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": only_url}
-    with rasterio.Env(**_SETTINGS, **reach), warnings.catch_warnings():
+    return rasterio.Env(**_SETTINGS, **reach)
+
+
+@contextmanager
+def gdal_opening(*, only_url: str | None = None) -> Iterator[None]:
+    """Open or create files with these settings, without the warning that an image has no georeference.
+
+    Args:
+        only_url: As in :func:`gdal_settings`.
+    """
+    with gdal_settings(only_url=only_url), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # plain pictures are normal here
         yield
 
@@ -85,7 +95,7 @@ def open_raster(path: str | Path) -> rasterio.DatasetReader:
     if DRIVERS[suffix] == "VRT":
         _check_vrt(path, remote=remote)
     try:
-        with gdal_settings(only_url=name if remote else None):
+        with gdal_opening(only_url=name if remote else None):
             dataset = rasterio.open(name, driver=DRIVERS[suffix])
     except (RasterioError, ValueError) as error:
         raise InputError(f"{path} cannot be opened as {DRIVERS[suffix]}: {error}.") from error

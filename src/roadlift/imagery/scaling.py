@@ -113,7 +113,7 @@ class Stretch:
 
     def _scale(self, values: NDArray[Any], channel: int) -> UInt8:
         low, high = self.low[channel], self.high[channel]
-        number: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)
+        number: NDArray[Any] = values.astype(np.float32 if _fits_single(values.dtype) else np.float64)
         if high <= low:
             return np.select([number < low, number > high], [0, 255], self.fill).astype(np.uint8)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -123,3 +123,8 @@ class Stretch:
         np.clip(number, 0, 255, out=number)
         scaled: UInt8 = np.rint(number).astype(np.uint8)
         return scaled
+
+
+def _fits_single(dtype: np.dtype[Any]) -> bool:
+    """Whether 32-bit floats hold every value of the type exactly."""
+    return dtype.itemsize <= (4 if dtype.kind == "f" else 2)

@@ -25,7 +25,7 @@ from rasterio.windows import Window as RasterioWindow
 from roadlift.errors import InputError, OutputError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
-from roadlift.imagery.opening import gdal_settings, open_raster
+from roadlift.imagery.opening import gdal_opening, gdal_settings, open_raster
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,7 +75,7 @@ class _RasterWriter:
         except OSError as error:
             raise OutputError(f"{self.path.parent} cannot be written to: {error.strerror}.") from error
         try:
-            with gdal_settings():
+            with gdal_opening():
                 self._dataset = rasterio.open(self._folder / _PLAIN, "w", **self._profile())
                 self._dataset.update_tags(**{_KIND_TAG: self.kind})
                 self._decorate(self._dataset)
@@ -140,7 +140,7 @@ class _RasterWriter:
         """Close, make cloud-optimised, compare with what was written, and take the target's name."""
         whole = folder / "whole.tif"
         try:
-            with gdal_settings():
+            with gdal_opening():
                 if self._dataset is not None:
                     self._dataset.close()
                 copy_raster(
@@ -163,7 +163,7 @@ class _RasterWriter:
 
     def _discard(self) -> None:
         """Close and remove what is temporary; what goes wrong with a file that is thrown away does not matter."""
-        with suppress(RasterioError, CPLE_BaseError), gdal_settings():
+        with suppress(RasterioError, CPLE_BaseError), gdal_opening():
             if self._dataset is not None:
                 self._dataset.close()
         if self._folder is not None:
@@ -201,7 +201,7 @@ class MaskWriter(_RasterWriter):
 
 def checksums(path: str | Path, windows: Iterable[Window]) -> dict[Window, int]:
     """Return the CRC-32 of each window of the first band as it is in the file."""
-    with gdal_settings(), rasterio.open(path) as dataset:
+    with gdal_opening(), rasterio.open(path) as dataset:
         return {
             window: zlib.crc32(
                 dataset.read(1, window=RasterioWindow(window.col, window.row, window.width, window.height))

@@ -21,10 +21,10 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from roadlift.errors import InputError, UsageError
+from roadlift.errors import InputError, LimitError, UsageError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
-from roadlift.imagery.opening import gdal_settings, is_alpha, open_raster
+from roadlift.imagery.opening import MAX_PIXELS, gdal_opening, gdal_settings, is_alpha, open_raster
 from roadlift.imagery.scaling import Pixels
 
 if TYPE_CHECKING:
@@ -110,12 +110,16 @@ class ImagerySource:
             self.native_shape = dataset.shape
             self.native_georef = _native_georef(dataset, path, crs)
             self._palette = _palette(dataset, self.bands)
+            if self._palette is not None:
+                self.dtype = self._palette.dtype
             self._nodata = dataset.nodata if nodata is None else _check_nodata(nodata, self.dtype)
             grid = _working_grid(self.native_georef, dataset.shape, ground_resolution, gsd)
+            _check_size(grid, path)
             self.shape, self.georef, self.notes = grid.shape, grid.georef, grid.notes
             self.ground_resolution_m, self.warped = grid.ground_resolution_m, grid.warp is not None
             self._alpha = next((band for band in dataset.indexes if is_alpha(dataset, band)), None)
-            self._dataset = dataset if grid.warp is None else self._warp(dataset, grid.warp)
+            self._file, self._grid = dataset, grid
+            self._dataset = dataset if grid.warp is None else self._stack.enter_context(self._warp(grid.warp))
         except BaseException:
             self._stack.close()
             raise
@@ -152,7 +156,8 @@ class ImagerySource:
         """
         if window.clip(self.shape) != window or min(window.shape) < 1:
             raise UsageError(f"The window {window} does not lie inside the raster of {self.shape}.")
-        return self._read(RasterioWindow(window.col, window.row, window.width, window.height), window.shape)
+        place = RasterioWindow(window.col, window.row, window.width, window.height)
+        return self._read(self._dataset, place, window.shape)
 
     def sample(self, max_pixels: int = 2**20) -> Pixels:
         """Read the whole raster at every n-th pixel, for statistics; values are picked, not averaged.
@@ -162,14 +167,23 @@ class ImagerySource:
         """
         step = max(1.0, (self.shape[0] * self.shape[1] / max_pixels) ** 0.5)
         shape = (max(1, round(self.shape[0] / step)), max(1, round(self.shape[1] / step)))
-        return self._read(RasterioWindow(0, 0, self.shape[1], self.shape[0]), shape)
+        if self._grid.warp is None or shape == self.shape:
+            return self._read(self._dataset, RasterioWindow(0, 0, self.shape[1], self.shape[0]), shape)
+        coarser = self._grid.warp | {"height": shape[0], "width": shape[1]}
+        coarser["transform"] = _scaled(
+            self.georef.transform, self.shape[0] / shape[0], self.shape[1] / shape[1]
+        )
+        with self._warp(coarser, Resampling.nearest) as picked:
+            return self._read(picked, RasterioWindow(0, 0, shape[1], shape[0]), shape)
 
-    def _read(self, window: RasterioWindow, shape: tuple[int, int]) -> Pixels:
+    def _read(
+        self, dataset: rasterio.DatasetReader, window: RasterioWindow, shape: tuple[int, int]
+    ) -> Pixels:
         indexes = list(dict.fromkeys(self.bands))
         try:
             with self._lock, gdal_settings():
-                values = self._dataset.read(indexes, window=window, out_shape=(len(indexes), *shape))
-                opaque = self._read_mask(window, shape)
+                values = dataset.read(indexes, window=window, out_shape=(len(indexes), *shape))
+                opaque = self._read_mask(dataset, window, shape)
         except (RasterioError, CPLE_BaseError) as error:
             cause = error.__cause__ or error
             raise InputError(
@@ -182,28 +196,34 @@ class ImagerySource:
             return Pixels(np.moveaxis(colours[..., :3], -1, 0), valid & (colours[..., 3] > 0))
         return Pixels(values[[indexes.index(band) for band in self.bands]], valid)
 
-    def _read_mask(self, window: RasterioWindow, shape: tuple[int, int]) -> np.ndarray | None:
+    def _read_mask(
+        self, dataset: rasterio.DatasetReader, window: RasterioWindow, shape: tuple[int, int]
+    ) -> np.ndarray | None:
         """Return bool (rows, cols) from alpha or the internal mask; None where every pixel counts."""
         if self._alpha is not None or self.warped:
-            band = self._alpha or self._dataset.count
-            alpha = self._dataset.read(band, window=window, out_shape=shape)
+            alpha = dataset.read(self._alpha or dataset.count, window=window, out_shape=shape)
             return np.asarray(
                 alpha >= (_warped_opacity(alpha.dtype) if self.warped else _opacity(alpha.dtype))
             )
-        if MaskFlags.per_dataset in self._dataset.mask_flag_enums[self.bands[0] - 1]:
-            return np.asarray(self._dataset.dataset_mask(window=window, out_shape=shape) > 0)
+        if MaskFlags.per_dataset in dataset.mask_flag_enums[self.bands[0] - 1]:
+            return np.asarray(dataset.dataset_mask(window=window, out_shape=shape) > 0)
         return None
 
-    def _warp(self, dataset: rasterio.DatasetReader, options: dict[str, Any]) -> rasterio.DatasetReader:
+    def _warp(self, options: dict[str, Any], resampling: Resampling = Resampling.cubic) -> WarpedVRT:
         nodata = self._nodata if self._nodata is not None else (np.nan if self.dtype.kind == "f" else None)
         transparency: dict[str, Any] = {"DST_ALPHA_MAX": str(_OPAQUE), "add_alpha": self._alpha is None}
         if self._alpha is not None:
-            transparency["SRC_ALPHA_MAX"] = str(_opacity(np.dtype(dataset.dtypes[self._alpha - 1])))
-        resampling = Resampling.nearest if self._palette is not None else Resampling.cubic
-        with gdal_settings():
-            return self._stack.enter_context(
-                WarpedVRT(dataset, src_nodata=nodata, resampling=resampling, **transparency, **options)
-            )
+            transparency["SRC_ALPHA_MAX"] = str(_opacity(np.dtype(self._file.dtypes[self._alpha - 1])))
+        if self._palette is not None:
+            resampling = Resampling.nearest
+        with gdal_opening():
+            return WarpedVRT(self._file, src_nodata=nodata, resampling=resampling, **transparency, **options)
+
+
+def _scaled(transform: Affine, down: float, across: float) -> Affine:
+    """Return the transform of pixels that are so many times larger, same origin."""
+    a, b, left, d, e, top = transform[:6]
+    return Affine(a * across, b * down, left, d * across, e * down, top)
 
 
 def choose_bands(
@@ -328,6 +348,15 @@ def _working_grid(
     return _map_grid(native, shape, wanted)
 
 
+def _check_size(grid: _WorkingGrid, path: str | Path) -> None:
+    pixels = grid.shape[0] * grid.shape[1]
+    if pixels > MAX_PIXELS:
+        raise LimitError(
+            f"{path} becomes {grid.shape[0]:,} x {grid.shape[1]:,} pixels at {grid.ground_resolution_m:g} m; at most "
+            f"{MAX_PIXELS:,} pixels are allowed. Cut it into parts, or check its georeference."
+        )
+
+
 def _fits(native: Georef, resolution: tuple[float, float], wanted: float) -> bool:
     """Whether the file's own grid will do: north-up, projected in metres, both steps within 15 % of the wanted one."""
     a, b, _, d, e, _ = native.transform[:6]
@@ -394,7 +423,8 @@ def _without_date_line(native: Georef, shape: tuple[int, int]) -> Georef:
         )
     side = 180.0 if x.max() > 180 else -180.0
     shifted = CRS.from_user_input(f"+proj=longlat +datum=WGS84 +pm={side:g} +no_defs")
-    return Georef(shifted, Affine.translation(-side, 0) * native.transform)
+    a, b, left, d, e, top = native.transform[:6]
+    return Georef(shifted, Affine(a, b, left - side, d, e, top))
 
 
 def _true_to_scale(native: Georef, shape: tuple[int, int]) -> bool:
