@@ -12,7 +12,8 @@ from affine import Affine
 from hypothesis import settings
 from rasterio.errors import NotGeoreferencedWarning
 
-settings.register_profile("roadlift", deadline=None)  # a busy machine is no failure
+# A busy machine is no failure, and continuous integration sees the same cases each time.
+settings.register_profile("roadlift", deadline=None, derandomize=True)
 settings.load_profile("roadlift")
 
 UTM = "EPSG:32619"

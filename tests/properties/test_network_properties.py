@@ -21,12 +21,17 @@ EIGHT = np.ones((3, 3))
 @settings(max_examples=60, deadline=None)
 @given(BITS)
 def test_tracing_keeps_components_and_cycles(bits: np.ndarray) -> None:
-    """Euler's formula holds for every thinned picture: edges - nodes + parts = holes."""
+    """Euler's formula holds for every thinned picture: edges - nodes + parts = holes.
+
+    A hole of a single pixel may lie inside a cluster of junction pixels, which becomes one node.
+    """
     skeleton = skeletonize(bits)
     graph = trace_skeleton(skeleton)
     parts = ndimage.label(skeleton, structure=EIGHT)[1]
-    holes = ndimage.label(~np.pad(skeleton, 1))[1] - 1
-    assert len(graph.u) - len(graph.nodes) + parts == holes
+    labels, count = ndimage.label(~np.pad(skeleton, 1))
+    holes = count - 1
+    pinholes = int((np.bincount(labels.ravel())[2:] == 1).sum())
+    assert holes - pinholes <= len(graph.u) - len(graph.nodes) + parts <= holes
 
 
 @settings(max_examples=60, deadline=None)

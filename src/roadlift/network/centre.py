@@ -34,8 +34,8 @@ def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigm
 
     At every pixel along a line the profile across it is read; half the difference between the distances to
     its two half-maximum points is how far the line is off. These offsets are smoothed along the line,
-    weighted by trust (none next to junctions and where the width is not what the line has elsewhere), and
-    applied; twice.
+    weighted by trust (none next to junctions, where an edge of the road lies outside of the image and where the
+    width is not what the line has elsewhere), and applied; twice. No line leaves the image.
 
     Args:
         graph: lines within one half width of their road's middle.
@@ -54,6 +54,7 @@ def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigm
     clear = np.where(degree >= JUNCTION_EDGES, CLEAR_OF_JUNCTION * graph.radius, 0.0)
     seen = ~graph.bridged[lines.owner]
     beside = neighbours(lines, rings, ends_fixed=False)
+    far = np.array(probability.shape) - 0.5
     for _ in range(ROUNDS):
         free = (
             seen
@@ -61,14 +62,23 @@ def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigm
             & (lines.lengths[lines.owner] - lines.along >= clear[graph.v][lines.owner])
         )
         profiles = read_profiles(lines, probability, max_width=max_width)
-        offset = _offsets(lines, profiles, free, max_width, beside)
-        lines = lines.moved(lines.coordinates + offset[:, None] * profiles.normal)
+        offset = _offsets(lines, profiles, free & _edges_seen(lines, profiles, far), max_width, beside)
+        lines = lines.moved(np.clip(lines.coordinates + offset[:, None] * profiles.normal, -0.5, far))
     nodes = graph.nodes.copy()
     loose = (degree < JUNCTION_EDGES) & (degree > 0)
     for end, places in ((graph.u, lines.starts), (graph.v, lines.ends)):
         leads = loose[end] & ~graph.bridged
         nodes[end[leads]] = places[leads]
     return replace(graph, lines=lines).moved(nodes)
+
+
+def _edges_seen(lines: Polylines, profiles: Profiles, far: Floats) -> Booleans:
+    """Whether both edges of the road lie inside the image, which ends at -0.5 and ``far``."""
+    seen = np.ones(len(lines.coordinates), dtype=bool)
+    for distance in (-profiles.left, profiles.right):
+        edge = lines.coordinates + distance[:, None] * profiles.normal
+        seen &= np.all((edge >= -0.5) & (edge <= far), axis=1)
+    return seen
 
 
 def _offsets(

@@ -21,7 +21,7 @@ from roadlift.network.options import NetworkOptions
 from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs, straighten_ends
 from roadlift.network.roadmap import NetworkParts, RoadMap
 from roadlift.network.smooth import simplify_lines, smooth_lines
-from roadlift.network.trace import TracedGraph, trace_skeleton
+from roadlift.network.trace import trace_skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,22 +116,21 @@ def trace_mask(
     run = max(1, round(options.max_border_run_m / ground_resolution_m))
     traced = trace_skeleton(skeletonise(mask, pad=reach, max_run=run))
     radius = half_widths(mask, traced.nodes[:, 0], traced.nodes[:, 1], reach=reach)
-    border = _at_border(traced, probability, radius)
-    border &= traced.degree == 1
+    limit = np.array(probability.shape) - 1
+    border = np.any((traced.nodes <= 0) | (traced.nodes >= limit), axis=1) & (traced.degree == 1)
     graph = LineGraph(traced.nodes.astype(np.float64), border, radius, traced.u, traced.v, traced.lines)
     return graph.only(np.ones(len(traced.u), dtype=bool))
 
 
-def _at_border(traced: TracedGraph, probability: Bytes, radius: NDArray[np.float64]) -> Booleans:
-    """Nodes on the first or last row or column, or so near to no data that the road may go on there."""
+def mark_ends_beside_no_data(graph: LineGraph, probability: Bytes) -> LineGraph:
+    """Mark the ends so near to no data that the road may go on there as ends at a border."""
     limit = np.array(probability.shape) - 1
-    outside = np.any((traced.nodes <= 0) | (traced.nodes >= limit), axis=1)
     angle = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     compass = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    around = traced.nodes[:, None, :] + (radius[:, None, None] + BESIDE_NO_DATA_PX) * compass
+    around = graph.nodes[:, None, :] + (graph.radius[:, None, None] + BESIDE_NO_DATA_PX) * compass
     row, col = np.moveaxis(np.clip(np.round(around), 0, limit).astype(np.int64), -1, 0)
-    border: Booleans = outside | np.any(probability[row, col] == NO_DATA, axis=1)
-    return border
+    beside = np.any(probability[row, col] == NO_DATA, axis=1) & (graph.degree == 1)
+    return replace(graph, border=graph.border | beside)
 
 
 def clean(
@@ -144,7 +143,7 @@ def clean(
         width_ratio=options.spur_width_ratio,
     )
     graph, bridges, cost = bridge_gaps(
-        straighten_ends(graph),
+        mark_ends_beside_no_data(straighten_ends(graph), probability),
         probability,
         max_length=options.max_gap_m / ground_resolution_m,
         max_cost=options.max_gap_cost_m / ground_resolution_m,

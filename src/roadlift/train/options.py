@@ -14,7 +14,7 @@ class TrainOptions:
     """Options of a training run. Every field is a field of ``config.json`` and a flag of ``roadlift train``.
 
     Example:
-        >>> TrainOptions(steps=100).batch_size
+        >>> TrainOptions(steps=1000).batch_size
         8
     """
 

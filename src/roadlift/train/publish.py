@@ -12,7 +12,9 @@ import numpy as np
 from scipy import ndimage
 
 from roadlift.evaluate.pixels import Confusion, ProbabilityHistogram
+from roadlift.imagery import Pixels, Stretch
 from roadlift.model import ModelCard
+from roadlift.scene import render
 from roadlift.train.architectures import architecture
 from roadlift.train.data import IGNORE, Sample, read_samples
 from roadlift.train.export import export_onnx
@@ -23,6 +25,7 @@ from roadlift.train.run import RunFolder
 from roadlift.train.score import predict_sample
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(13))
+_HALO_SCENE = 4
 LOW_SHARES = (0.4, 0.6, 0.8, 1.0)
 HALOS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448)
 
@@ -69,7 +72,7 @@ def publish(
     dev = read_samples(Path(data) / "dev")
     probabilities = [predict_sample(model, sample, stride=stride) for sample in dev]
     high, low = choose_thresholds(probabilities, dev)
-    halo, exact_halo, halo_table = _halos(model, Path(data), halos, stride=stride, threshold=high, core=core)
+    halo, exact_halo, halo_table = _halos(model, halos, stride=stride, threshold=high, core=core)
     scores = {"dev": score(probabilities, dev, high=high, low=low)}
     for name, samples in (elsewhere or {}).items():
         found = [predict_sample(model, sample, stride=stride) for sample in samples]
@@ -102,8 +105,8 @@ def command_of(options: TrainOptions, data: str | Path) -> str:
     """Return the command that trains with ``options``.
 
     Example:
-        >>> command_of(TrainOptions(steps=100), "data")
-        'roadlift train data --run RUN --steps 100'
+        >>> command_of(TrainOptions(steps=1000), "data")
+        'roadlift train data --run RUN --steps 1000'
     """
     defaults = asdict(TrainOptions())
     changed = {name: value for name, value in asdict(options).items() if value != defaults[name]}
@@ -165,20 +168,17 @@ def hysteresis(probability: np.ndarray, *, high: float, low: float) -> np.ndarra
 
 
 def _halos(
-    model: keras.Model, data: Path, halos: Sequence[int], *, stride: int, threshold: float, core: int
+    model: keras.Model, halos: Sequence[int], *, stride: int, threshold: float, core: int
 ) -> tuple[int, int, list[dict[str, float]]]:
-    """Measure on the largest training image: this is about tiling, not about accuracy."""
-    largest = max(
-        read_samples(data / "train"), key=lambda sample: (sample.valid_share > 0.99, sample.label.size)
-    )
+    """Measure on a rendered scene: this is about tiling, not about accuracy, and real images may be too small."""
+    fitting = [halo for halo in halos if halo % stride == 0]
+    side = core + 2 * max(fitting)
+    pixels = np.moveaxis(render(_HALO_SCENE, shape=(side, side)).image, 2, 0)
+    everywhere = Pixels(pixels, np.ones((side, side), bool))
+    image = Stretch.fit(everywhere).apply(everywhere)
 
-    def predict(image: np.ndarray) -> np.ndarray:
-        return predict_sample(
-            model, Sample("halo", image, np.zeros(image.shape[:2], np.uint8)), stride=stride
-        )
+    def predict(tile: np.ndarray) -> np.ndarray:
+        return predict_sample(model, Sample("halo", tile, np.zeros(tile.shape[:2], np.uint8)), stride=stride)
 
-    fitting = [
-        h for h in halos if h % stride == 0 and core + 2 * h <= min(largest.label.shape) // stride * stride
-    ]
-    errors = measure_halo(predict, largest.image, fitting, stride=stride, threshold=threshold, core=core)
+    errors = measure_halo(predict, image, fitting, stride=stride, threshold=threshold, core=core)
     return *choose_halos(errors), [asdict(error) for error in errors]
