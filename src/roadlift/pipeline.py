@@ -25,9 +25,8 @@ from roadlift.imagery import (
     read_probability,
 )
 from roadlift.model import DEFAULT_MODEL, Model, ModelCard, load_model
-from roadlift.network import NetworkOptions, RoadMap, merge
+from roadlift.network import NetworkOptions, RoadMap, merge, road_mask
 from roadlift.network import vectorize as vectorize_raster
-from roadlift.network.mask import road_mask
 from roadlift.segment import NO_DATA, PredictOptions, PredictStats
 from roadlift.segment import predict as predict_source
 

@@ -20,7 +20,7 @@ from roadlift.train.export import check_agreement, export_onnx
 from roadlift.train.fit import Trainer, build, train
 from roadlift.train.halo import HaloError, choose_halos, measure_halo
 from roadlift.train.options import TrainOptions
-from roadlift.train.publish import choose_thresholds, hysteresis, publish, score
+from roadlift.train.publish import choose_thresholds, publish, score
 from roadlift.train.run import RunFolder
 from roadlift.train.scenes import scene_samples
 
@@ -165,11 +165,6 @@ def test_thresholds_are_chosen_by_intersection_over_union(data):
     high, low = choose_thresholds([probability], [sample])
     assert 60 / 254 < low <= high <= 150 / 254
     assert score([probability], [sample], high=high, low=low)["iou"] == 1
-
-
-def test_hysteresis_follows_weak_pixels_from_strong_ones():
-    probability = np.array([[80, 80, 200, 0, 80]], np.uint8)
-    assert hysteresis(probability, high=0.5, low=0.3).tolist() == [[True, True, True, False, False]]
 
 
 def test_halo_is_measured_against_the_whole_image():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roadlift.network.mask import road_mask
 from roadlift.network.options import NetworkOptions
 from roadlift.network.roadmap import RoadMap, merge
 from roadlift.network.storage import Storage, register_storage
@@ -15,6 +16,7 @@ __all__ = [
     "TracedGraph",
     "merge",
     "register_storage",
+    "road_mask",
     "trace_skeleton",
     "vectorize",
 ]

@@ -9,11 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from scipy import ndimage
 
 from roadlift.evaluate.pixels import Confusion, ProbabilityHistogram
 from roadlift.imagery import Pixels, Stretch
 from roadlift.model import ModelCard
+from roadlift.network import NetworkOptions, road_mask
 from roadlift.scene import render
 from roadlift.train.architectures import architecture
 from roadlift.train.data import IGNORE, Sample, read_samples
@@ -153,18 +153,15 @@ def _confusion(
 ) -> Confusion:
     total = Confusion()
     for probability, sample in zip(probabilities, samples, strict=True):
-        mask = hysteresis(probability, high=high, low=low)
+        mask = _mask(probability, high=high, low=low)
         total = total + Confusion.of(mask, sample.label == 1, valid=sample.label != IGNORE)
     return total
 
 
-def hysteresis(probability: np.ndarray, *, high: float, low: float) -> np.ndarray:
-    """Return bool (rows, cols): areas of at least ``low`` that reach ``high`` somewhere (Canny, 1986)."""
-    labels, count = ndimage.label(probability >= low * 254, structure=np.ones((3, 3), bool))
-    keep = np.zeros(count + 1, bool)
-    keep[np.unique(labels[probability >= high * 254])] = True
-    keep[0] = False
-    return np.asarray(keep[labels])
+def _mask(probability: np.ndarray, *, high: float, low: float) -> np.ndarray:
+    """Return the mask that extract begins with, before it drops specks and fills holes."""
+    options = NetworkOptions(threshold=high, threshold_low=low, min_object_m2=0, max_hole_m2=0)
+    return road_mask(probability, ground_resolution_m=1.0, options=options)
 
 
 def _halos(
