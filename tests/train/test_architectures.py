@@ -38,7 +38,7 @@ def test_unknown_architecture_names_the_known_ones():
 
 
 def test_unet_is_made_of_exactly_the_six_layers():
-    kinds = {type(layer).__name__ for layer in unet(width=2).layers} - {"InputLayer", "Rescaling"}
+    kinds = {type(layer).__name__ for layer in unet(width=2).layers} - {"InputLayer"}
     assert kinds == {
         "Conv2D", "BatchNormalization", "Activation", "MaxPooling2D", "Conv2DTranspose", "Concatenate",
     }  # fmt: skip

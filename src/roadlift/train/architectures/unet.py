@@ -27,7 +27,7 @@ def unet(width: int = 16, depth: int = 4) -> keras.Model:
         True
     """
     image = keras.Input((None, None, 3), name="image")
-    x = layers.Rescaling(2.0, offset=-1.0, name="normalise")(image)
+    x = image
     skips = []
     for level in range(depth):
         x = _double_convolution(x, width * 2**level)

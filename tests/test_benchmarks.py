@@ -1,0 +1,50 @@
+"""The benchmarks run and print their tables; what they measure is no matter of tests."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from roadlift.scene import render
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+
+
+def test_the_plain_way_is_timed_beside_ours(tmp_path):
+    from benchmarks.plain_way import run
+
+    image, _, _ = render(1, shape=(256, 256)).save(tmp_path, "scene")
+    table = run(image, rounds=1)
+    assert len(re.findall(r"\d+\.\d\d MPx/s", table)) == 2
+    assert re.search(r"ratio +\d+\.\d", table)
+
+
+def test_the_plain_way_gives_a_probability_for_every_pixel(tmp_path):
+    from benchmarks.plain_way import plain_way
+
+    image, _, _ = render(1, shape=(300, 280)).save(tmp_path, "scene")
+    probability = plain_way()(image)
+    assert probability.shape == (300, 280)
+    assert 0 <= probability.min() <= probability.max() <= 1
+
+
+def test_runtimes_are_compared(monkeypatch, capsys):
+    import runpy
+
+    arguments = ["runtimes", "--tile", "64", "--tiles", "2", "--rounds", "1", "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(ROOT / "benchmarks" / "runtimes.py"), run_name="__main__")
+    assert capsys.readouterr().out.count("openvino") == 2
+
+
+def test_the_footprint_is_measured(capsys):
+    from benchmarks.footprint import seconds, size_mb
+
+    assert size_mb(ROOT / "src" / "roadlift" / "model" / "weights") > 5
+    assert seconds(sys.executable, "-c", "pass", rounds=1) > 0
