@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 WGS84 = "EPSG:4326"
+GEOPACKAGE_VERSION = "1.3"  # the newest that the QGIS of long-term distributions reads without a warning
 PROVENANCE = "roadlift"
 LAYERS = {
     "edges": ("LineString", EDGE_COLUMNS),
@@ -157,8 +158,10 @@ def _write_geopackage(roadmap: RoadMap, path: Path) -> None:
     provenance = {PROVENANCE: json.dumps(dict(roadmap.provenance), sort_keys=True, default=str)}
     with _fixed_timestamp():
         for name, table in _tables(roadmap).items():
-            metadata = {"layer_metadata": provenance} if name == "edges" else {}
-            _write_layer(table, path, name, "GPKG", append=path.exists(), **metadata)
+            begin = {"layer_metadata": provenance, "dataset_options": {"VERSION": GEOPACKAGE_VERSION}}
+            _write_layer(
+                table, path, name, "GPKG", append=path.exists(), **(begin if name == "edges" else {})
+            )
     embed_styles(path, timestamp=TIMESTAMP)
 
 
