@@ -114,6 +114,9 @@ def test_a_threshold_alone_moves_the_low_one():
         (("extract", "SCENE", "out.gpkg", "--threshold", "2"), 2, "threshold"),
         (("extract", "SCENE", "out.gpkg", "--save-mask", "out.gpkg"), 2, "same file"),
         (("extract", "SCENE", "SCENE", "out.gpkg", "--overlay", "o.png"), 2, "one image at a time"),
+        (("extract", "SCENE", "out.geojson", "--dst-crs", "EPSG:32619"), 2, "WGS 84"),
+        (("extract", "SCENE", "out.gpkg", "--dst-crs", "nonsense"), 2, "EPSG:32633"),
+        (("vectorize", "SCENE", "out.txt"), 2, ".gpkg"),
         (("predict", "SCENE", "SCENE"), 6, "exists"),
         (("models", "show", "no-model"), 2, "no-model"),
     ],
@@ -128,6 +131,24 @@ def test_mistakes_end_in_their_exit_code_and_leave_nothing(
     assert stop.value.code == code
     assert text in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_without_crs_is_refused_before_the_network_runs(raster, tmp_path):
+    path = raster(np.zeros((3, 64, 64), np.uint8), "picture.png")
+    result = _run("extract", path, tmp_path / "out.geojson")
+    assert isinstance(result.exception, errors.UsageError)
+    assert "--crs" in str(result.exception)
+    assert "tile" not in result.stderr
+
+
+def test_training_without_its_packages_says_what_to_install(tmp_path, monkeypatch):
+    import roadlift.cli
+
+    monkeypatch.setattr(roadlift.cli, "find_spec", lambda name: None if name == "keras" else object())
+    result = _run("train", tmp_path, "--run", tmp_path / "run")
+    assert isinstance(result.exception, errors.UsageError)
+    assert "keras" in str(result.exception)
+    assert "roadlift[train]" in str(result.exception)
 
 
 def test_bands_must_be_numbers(scene, tmp_path):

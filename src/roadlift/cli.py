@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from roadlift.errors import RoadliftError
+from roadlift.errors import RoadliftError, UsageError
 
 if TYPE_CHECKING:
     from roadlift.pipeline import ExtractOptions, Progress
@@ -169,13 +170,15 @@ def extract(
 
     Several images make one result where they share a CRS.
     """
-    from roadlift.pipeline import check_targets, extract
+    from roadlift.pipeline import check_result, check_targets, extract
 
+    chosen = _extract_options(options)
     check_targets((output, save_probability, save_mask, overlay), overwrite=overwrite)
+    check_result(images, output, chosen, dst_crs=dst_crs)
     with _progress(quiet=quiet or as_json) as progress:
         roads = extract(
             images,
-            _extract_options(options),
+            chosen,
             save_probability=save_probability,
             save_mask=save_mask,
             overlay=overlay,
@@ -223,9 +226,11 @@ def vectorize(
     quiet: bool,
 ) -> None:
     """Turn a probability or mask raster into a road network."""
+    from roadlift.export import check_format
     from roadlift.pipeline import check_targets, network_options, vectorize
 
     check_targets((output,), overwrite=overwrite)
+    check_format(output, dst_crs=dst_crs)
     options = network_options(None, threshold=threshold, threshold_low=threshold_low)
     roads = vectorize(probability, options, gsd=gsd)
     roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
@@ -320,6 +325,7 @@ def export_command(
     run: Path, output: Path, elsewhere: dict[str, tuple[Path, float | None]], **texts: Any
 ) -> None:
     """Turn the best weights of a run into an .onnx file that knows its thresholds, halos and scores."""
+    _need_training_room()
     from roadlift.train.data import read_samples
     from roadlift.train.publish import publish
 
@@ -357,6 +363,7 @@ def export_command(
 @click.option("--seed", type=int, help="Seed of everything random.  [default: 0]")
 def train(data: Path, folder: Path, resume: bool, **options: Any) -> None:
     """Train a network on DATA/train, select it on DATA/dev (each with images/ and masks/)."""
+    _need_training_room()
     from roadlift.train.fit import train
     from roadlift.train.options import TrainOptions
 
@@ -373,6 +380,14 @@ def main() -> None:
     except RoadliftError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+def _need_training_room() -> None:
+    missing = [name for name in ("cv2", "keras", "onnx", "tensorflow", "tf2onnx") if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"Training needs {', '.join(missing)}, which are not installed. Run: pip install 'roadlift[train]'"
+        )
 
 
 def _extract_options(values: dict[str, Any]) -> ExtractOptions:

@@ -24,7 +24,7 @@ from roadlift.imagery import (
     Window,
     read_probability,
 )
-from roadlift.model import DEFAULT_MODEL, Model, ModelCard, load_model
+from roadlift.model import DEFAULT_MODEL, Model, ModelCard, find_card, load_model
 from roadlift.network import NetworkOptions, RoadMap, merge, road_mask
 from roadlift.network import vectorize as vectorize_raster
 from roadlift.segment import NO_DATA, PredictOptions, PredictStats
@@ -32,6 +32,7 @@ from roadlift.segment import predict as predict_source
 
 __all__ = [
     "ExtractOptions",
+    "check_result",
     "check_targets",
     "export",
     "extract",
@@ -249,6 +250,22 @@ def network_options(
     high = base.threshold if threshold is None else threshold
     low = threshold_low if threshold_low is not None else high * base.threshold_low / base.threshold
     return replace(base, threshold=high, threshold_low=low)
+
+
+def check_result(
+    images: Sequence[str | Path], output: str | Path, options: ExtractOptions, *, dst_crs: str | None = None
+) -> None:
+    """Refuse, before the network runs, a result that could not be saved for its format or CRS.
+
+    Raises:
+        UsageError: Format and CRS do not go together.
+        InputError: An image cannot be used.
+    """
+    export.check_format(output, dst_crs=dst_crs)
+    card = find_card(options.model)
+    for image in images:
+        with options.open(image, card) as source:
+            export.check_format(output, dst_crs=dst_crs, has_crs=source.native_georef.crs is not None)
 
 
 def check_targets(paths: Sequence[str | Path | None], *, overwrite: bool) -> None:

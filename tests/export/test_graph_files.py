@@ -69,7 +69,7 @@ def test_osm_is_new_ways_joined_at_shared_nodes(tmp_path, roads: RoadMap) -> Non
 
 
 def test_osm_needs_a_crs(tmp_path) -> None:
-    with pytest.raises(UsageError, match=r"\.osm needs longitude"):
+    with pytest.raises(UsageError, match=r"cannot become \.osm"):
         save(roads_in(None), tmp_path / "roads.osm")
 
 

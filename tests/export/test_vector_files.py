@@ -111,7 +111,7 @@ def test_dst_crs(tmp_path, roads: RoadMap) -> None:
 
 
 def test_pixel_coordinates_do_not_fit_into_geojson(tmp_path) -> None:
-    with pytest.raises(UsageError, match=r"write \.gpkg instead"):
+    with pytest.raises(UsageError, match=r"write \.gpkg without"):
         save(roads_in(None), tmp_path / "roads.geojson")
     assert not list(tmp_path.iterdir())
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from roadlift.export.atomic import replacing
-from roadlift.export.vector import load, save
+from roadlift.export.vector import check_format, load, save
 from roadlift.network import Storage, register_storage
 
 register_storage(Storage(save=save, load=load))
 
-__all__ = ["load", "replacing", "save"]
+__all__ = ["check_format", "load", "replacing", "save"]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from roadlift.errors import InputError, OutputError, UsageError
 from roadlift.export.atomic import replacing
@@ -78,8 +80,9 @@ def save(
         >>> json.loads(path.read_text())["features"]
         []
     """
+    check_format(path, dst_crs=dst_crs, has_crs=roadmap.crs is not None)
     chosen = _format_of(path)
-    roadmap = _in_crs(roadmap, Path(path), chosen, dst_crs)
+    roadmap = _in_crs(roadmap, chosen, dst_crs)
     with replacing(path, overwrite=overwrite) as temporary:
         try:
             chosen.write(roadmap, temporary)
@@ -111,6 +114,46 @@ def load(path: str | PathLike[str]) -> RoadMap:
     return RoadMap(edges, nodes, issues, json.loads(metadata.get(PROVENANCE, "{}")))
 
 
+def check_format(path: str | PathLike[str], *, dst_crs: str | None = None, has_crs: bool = True) -> None:
+    """Refuse, before any work is done, what `save` would refuse for its format or CRS.
+
+    Args:
+        path: file to write later.
+        dst_crs: as for `save`.
+        has_crs: whether the road map will have a CRS.
+
+    Raises:
+        UsageError: the suffix is unknown, a package is missing, the CRS is none, or does not go with the format.
+
+    Example:
+        >>> check_format("roads.gpkg", dst_crs="EPSG:32619")
+        >>> check_format("roads.geojson", has_crs=False)
+        Traceback (most recent call last):
+        roadlift.errors.UsageError: the image has no CRS, ...
+    """
+    chosen = _format_of(path)
+    suffix = Path(path).suffix.lower()
+    if dst_crs is not None:
+        _check_crs(dst_crs)
+        if chosen.only_wgs84 and not _is_wgs84(dst_crs):
+            message = f"{suffix} files are always in WGS 84; leave --dst-crs out, or write .gpkg"
+            raise UsageError(message)
+    if not has_crs and (chosen.only_wgs84 or dst_crs is not None):
+        message = (
+            f"the image has no CRS, so its roads are in pixel coordinates and cannot become {suffix} in "
+            f"{dst_crs or WGS84}; write .gpkg without --dst-crs, or give the image a CRS (--crs)"
+        )
+        raise UsageError(message)
+
+
+def _check_crs(text: str) -> None:
+    try:
+        CRS.from_user_input(text)
+    except CRSError as error:
+        message = f"--dst-crs {text!r} is not a CRS; give for example EPSG:32633"
+        raise UsageError(message) from error
+
+
 def _format_of(path: str | PathLike[str]) -> Format:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -123,17 +166,8 @@ def _format_of(path: str | PathLike[str]) -> Format:
     return FORMATS[suffix]
 
 
-def _in_crs(roadmap: RoadMap, path: Path, chosen: Format, dst_crs: str | None) -> RoadMap:
+def _in_crs(roadmap: RoadMap, chosen: Format, dst_crs: str | None) -> RoadMap:
     if chosen.only_wgs84:
-        if dst_crs is not None and not _is_wgs84(dst_crs):
-            message = f"{path.suffix} files are always in WGS 84; leave --dst-crs out, or write .gpkg"
-            raise UsageError(message)
-        if roadmap.crs is None:
-            message = (
-                f"the image has no CRS, so its roads are in pixel coordinates, and {path.suffix} needs "
-                "longitude and latitude; write .gpkg instead, or give the image a CRS"
-            )
-            raise UsageError(message)
         return roadmap.reproject(WGS84)
     return roadmap if dst_crs is None else roadmap.reproject(dst_crs)
 
