@@ -142,9 +142,9 @@ def test_a_picture_without_crs_is_refused_before_the_network_runs(raster, tmp_pa
 
 
 def test_training_without_its_packages_says_what_to_install(tmp_path, monkeypatch):
-    import roadlift.cli
+    import roadlift.cli.options
 
-    monkeypatch.setattr(roadlift.cli, "find_spec", lambda name: None if name == "keras" else object())
+    monkeypatch.setattr(roadlift.cli.options, "find_spec", lambda name: None if name == "keras" else object())
     result = _run("train", tmp_path, "--run", tmp_path / "run")
     assert isinstance(result.exception, errors.UsageError)
     assert "keras" in str(result.exception)

@@ -1,0 +1,39 @@
+"""The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from roadlift.cli.models import models
+from roadlift.cli.roads import demo, extract, inspect, predict, vectorize
+from roadlift.cli.train import train
+from roadlift.errors import RoadliftError
+
+HELP = """Imagery in, road map out.
+
+\b
+roadlift extract city.tif city.gpkg    the main job, with the built-in model
+roadlift inspect city.tif              before: will it work, how long, how much memory
+roadlift demo                          a rendered scene with known truth, extracted and scored
+"""
+
+
+@click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="roadlift")
+def cli() -> None:
+    """Collect the commands."""
+
+
+for command in (inspect, extract, predict, vectorize, demo, models, train):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one line and their exit code."""
+    try:
+        cli(standalone_mode=True)
+    except RoadliftError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,77 @@
+"""What commands show while they work and when they are done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from roadlift.pipeline import Progress
+
+
+@contextmanager
+def progress_display(*, quiet: bool) -> Iterator[Progress | None]:
+    """Show a bar with rate and remaining time on a terminal, a line every tenth in a log, nothing when quiet."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _progress_bar() as update:
+            yield update
+    else:
+        yield _progress_line
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("tiles", rate="")
+
+        def update(done: int, total: int) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(task, completed=done, total=total, rate=f"{speed:.1f} tiles/s" if speed else "")
+
+        yield update
+
+
+def _progress_line(done: int, total: int) -> None:
+    if done == total or done * 10 // total != (done - 1) * 10 // total:
+        click.echo(f"tile {done} of {total}", err=True)
+
+
+def receipt(roads: Any) -> dict[str, Any]:
+    """Return what is worth saying about a finished RoadMap: length, counts, time, memory, notes."""
+    return {
+        "length_km": round(roads.length_km, 3),
+        "edges": len(roads.edges),
+        "junctions": int((roads.nodes["kind"] == "junction").sum()),
+        **{
+            key: roads.provenance[key]
+            for key in ("seconds", "peak_memory_mb", "notes")
+            if key in roads.provenance
+        },
+    }
+
+
+def print_receipt(summary: dict[str, Any]) -> None:
+    """Print the notes of a receipt and its figures in one line."""
+    for note in summary.get("notes", ()):
+        click.echo(f"note: {note}")
+    line = (
+        f"{summary['length_km']:.2f} km of road, {summary['edges']} edges, {summary['junctions']} junctions"
+    )
+    if "seconds" in summary:
+        line += f"; {summary['seconds']:.1f} s, {summary['peak_memory_mb']:.0f} MB peak"
+    click.echo(f"{summary['output']}: {line}")

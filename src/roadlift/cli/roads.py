@@ -1,0 +1,145 @@
+"""The way of an image: inspect, extract, predict, vectorize, demo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roadlift.cli.display import print_receipt, progress_display, receipt
+from roadlift.cli.options import (
+    PATH,
+    extract_options,
+    input_options,
+    json_option,
+    model_option,
+    output_options,
+    predict_options,
+    threshold_options,
+)
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("output", type=PATH)
+@predict_options
+@threshold_options
+@click.option("--dst-crs", help="CRS of the result.  [default: the image's; GeoJSON is always WGS 84]")
+@click.option(
+    "--save-probability", type=PATH, help="Also write the road probability (COG, 0..254, 255 no data)."
+)
+@click.option("--save-mask", type=PATH, help="Also write the road mask (COG, 0/1, 255 no data).")
+@click.option("--overlay", type=PATH, help="Also draw the roads over the image, as PNG.")
+@json_option
+@output_options
+def extract(
+    images: Sequence[str],
+    output: Path,
+    dst_crs: str | None,
+    save_probability: Path | None,
+    save_mask: Path | None,
+    overlay: Path | None,
+    as_json: bool,
+    overwrite: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Turn images into a road network: .gpkg, .geojson, .fgb or .parquet.
+
+    Several images make one result where they share a CRS.
+    """
+    from roadlift.pipeline import check_result, check_targets, extract
+
+    chosen = extract_options(options)
+    check_targets((output, save_probability, save_mask, overlay), overwrite=overwrite)
+    check_result(images, output, chosen, dst_crs=dst_crs)
+    with progress_display(quiet=quiet or as_json) as progress:
+        roads = extract(
+            images,
+            chosen,
+            save_probability=save_probability,
+            save_mask=save_mask,
+            overlay=overlay,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
+    summary = {"output": str(output), **receipt(roads)}
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    elif not quiet:
+        print_receipt(summary)
+
+
+@click.command()
+@click.argument("image")
+@click.argument("output", type=PATH)
+@predict_options
+@output_options
+def predict(image: str, output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
+    """Turn an image into a road probability raster (COG, 0..254, 255 no data)."""
+    from roadlift.pipeline import predict
+
+    with progress_display(quiet=quiet) as progress:
+        stats = predict(image, output, extract_options(options), overwrite=overwrite, progress=progress)
+    if not quiet:
+        click.echo(f"{output}: {stats.pixels / 1e6:.2f} MPx in {stats.wall_seconds:.1f} s")
+
+
+@click.command()
+@click.argument("probability", type=PATH)
+@click.argument("output", type=PATH)
+@threshold_options
+@click.option("--gsd", type=float, help="Metres per pixel of a raster without CRS.")
+@click.option("--dst-crs", help="CRS of the result.  [default: the raster's; GeoJSON is always WGS 84]")
+@output_options
+def vectorize(
+    probability: Path,
+    output: Path,
+    threshold: float | None,
+    threshold_low: float | None,
+    gsd: float | None,
+    dst_crs: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Turn a probability or mask raster into a road network."""
+    from roadlift.export import check_format
+    from roadlift.pipeline import check_targets, network_options, vectorize
+
+    check_targets((output,), overwrite=overwrite)
+    check_format(output, dst_crs=dst_crs)
+    options = network_options(None, threshold=threshold, threshold_low=threshold_low)
+    roads = vectorize(probability, options, gsd=gsd)
+    roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
+    if not quiet:
+        print_receipt({"output": str(output), **receipt(roads)})
+
+
+@click.command()
+@click.argument("image")
+@model_option
+@input_options
+@click.option("--tile-size", type=int, default=1024, show_default=True, help="Core of a tile in pixels.")
+@json_option
+def inspect(image: str, model: str, as_json: bool, **options: Any) -> None:
+    """Say what an image is, whether it will work, how long and how much memory it will take."""
+    from roadlift.model import find_card
+    from roadlift.preflight import inspect
+
+    report = inspect(image, card=find_card(model), **options)
+    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.render())
+
+
+@click.command()
+@click.option("--folder", type=PATH, default=Path("demo"), show_default=True, help="Where the files go.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Which scene to render.")
+@model_option
+def demo(folder: Path, seed: int, model: str) -> None:
+    """Render a scene with known truth, extract it, score it and draw it."""
+    from roadlift.demo import run_demo
+
+    click.echo(run_demo(folder, seed=seed, model=model).render())
