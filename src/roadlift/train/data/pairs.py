@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,35 +10,12 @@ import pandas as pd
 
 from roadlift.errors import InputError
 from roadlift.imagery import ImagerySource, Pixels, Stretch, Window, read_probability
+from roadlift.train.data.sample import IGNORE, Sample, blank_areas
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 IMAGE_FOLDERS = ("images", "sat")
 MASK_FOLDERS = ("masks", "labels", "map")
-IGNORE = 255
-"""Label of pixels that neither loss nor score may look at."""
 _ROAD = 127
-_BLANK_LEVEL = 250
-_BLANK_MIN_PIXELS = 400
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A labelled image.
-
-    Attributes:
-        name: Stem of the file.
-        image: uint8 (rows, cols, 3), stretched; the stretch's fill value where there is no image.
-        label: uint8 (rows, cols): 0 background, 1 road, 255 ignore.
-    """
-
-    name: str
-    image: np.ndarray
-    label: np.ndarray
-
-    @property
-    def valid_share(self) -> float:
-        """Share of the pixels that have a label."""
-        return float((self.label != IGNORE).mean())
 
 
 def find_pairs(folder: str | Path) -> pd.DataFrame:
@@ -124,25 +100,3 @@ def read_sample(image: Path, mask: Path, *, gsd: float | None = None) -> Sample:
     pixels = Pixels(pixels.values, valid)
     road = np.where(valid, label >= _ROAD, IGNORE).astype(np.uint8)
     return Sample(image.stem, Stretch.fit(pixels).apply(pixels), road)
-
-
-def blank_areas(values: np.ndarray, min_pixels: int = _BLANK_MIN_PIXELS) -> np.ndarray:
-    """Find connected areas of white: what an orthophoto shows where it has no image.
-
-    Args:
-        values: uint8 (bands, rows, cols); other types have no blank areas.
-        min_pixels: Smaller white areas are roofs and paint.
-
-    Returns:
-        bool (rows, cols).
-
-    Example:
-        >>> blank_areas(np.full((3, 30, 30), 255, np.uint8)).all()
-        np.True_
-    """
-    if values.dtype != np.uint8:
-        return np.zeros(values.shape[1:], bool)
-    white = (values >= _BLANK_LEVEL).all(axis=0)
-    _, components, statistics, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=4)
-    large = statistics[:, cv2.CC_STAT_AREA] >= min_pixels
-    return white & large[components]

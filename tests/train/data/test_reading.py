@@ -7,7 +7,7 @@ import rasterio
 from roadlift.errors import InputError
 from roadlift.train.data import IGNORE, blank_areas, find_pairs, read_sample, read_samples
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 
 
 def _write(path, array):
