@@ -10,6 +10,7 @@ from roadlift.network import vectorize
 from roadlift.network.centre import centre_lines, reach_border
 from roadlift.network.linegraph import LineGraph
 from roadlift.network.polylines import Polylines
+from roadlift.network.raster import ArrayRaster
 
 PIXELS = Georef(None, Affine.identity())
 SIZE = 160
@@ -57,7 +58,7 @@ def straight(offset: float, border: bool = False) -> LineGraph:
 def test_a_line_beside_the_middle_moves_there_with_its_ends(offset: float) -> None:
     raster = np.zeros((41, 60), np.uint8)
     raster[17:24] = 254
-    graph = centre_lines(straight(offset), raster, max_width=20, sigma=3)
+    graph = centre_lines(straight(offset), ArrayRaster(raster), max_width=20, sigma=3)
     np.testing.assert_allclose(graph.lines.coordinates[:, 0], 20, atol=1e-6)
     np.testing.assert_array_equal(graph.nodes, [graph.lines.starts[0], graph.lines.ends[0]])
 
@@ -66,7 +67,7 @@ def test_a_wide_place_does_not_pull_the_line() -> None:
     raster = np.zeros((41, 60), np.uint8)
     raster[17:24] = 254
     raster[17:35, 25:32] = 254  # a car park on one side
-    graph = centre_lines(straight(0.0), raster, max_width=60, sigma=3)
+    graph = centre_lines(straight(0.0), ArrayRaster(raster), max_width=60, sigma=3)
     np.testing.assert_allclose(graph.lines.coordinates[:, 0], 20, atol=0.05)
 
 

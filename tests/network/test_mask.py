@@ -5,7 +5,7 @@ import pytest
 
 from roadlift.errors import UsageError
 from roadlift.network import NetworkOptions
-from roadlift.network.mask import road_mask, skeletonise
+from roadlift.network.mask import road_mask
 
 PLAIN = NetworkOptions(min_object_m2=0, max_hole_m2=0)
 
@@ -36,25 +36,6 @@ def test_small_holes_are_filled_but_not_bays_at_the_border() -> None:
     mask = road_mask(raster, ground_resolution_m=1.0, options=NetworkOptions(min_object_m2=0, max_hole_m2=2))
     assert mask[4, 4]
     assert not mask[0, 4]
-
-
-def test_roads_reach_all_four_borders() -> None:
-    mask = np.zeros((40, 50), bool)
-    mask[17:24] = mask[:, 20:27] = True
-    skeleton = skeletonise(mask, pad=20, max_run=12)
-    assert np.flatnonzero(skeleton[:, 0]).tolist() == np.flatnonzero(skeleton[:, -1]).tolist() == [20]
-    assert np.flatnonzero(skeleton[0]).tolist() == np.flatnonzero(skeleton[-1]).tolist() == [23]
-
-
-def test_a_road_along_the_border_stays_in_the_image() -> None:
-    mask = np.zeros((40, 80), bool)
-    mask[:3, 10:70] = True
-    skeleton = skeletonise(mask, pad=20, max_run=12)
-    assert skeleton[:3, 20:60].any(axis=0).all()
-
-
-def test_no_road() -> None:
-    assert not skeletonise(np.zeros((5, 5), bool), pad=2, max_run=2).any()
 
 
 @pytest.mark.parametrize(

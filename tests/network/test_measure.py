@@ -3,12 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pyproj import CRS, Geod
-from scipy.ndimage import distance_transform_edt
 
-from roadlift.network.measure import geodesic_lengths, half_widths, measure_lines
+from roadlift.network.measure import geodesic_lengths
+from roadlift.network.measure import measure_lines as measure
 from roadlift.network.polylines import Polylines
+from roadlift.network.raster import ArrayRaster
 
 NOTHING = np.zeros(1)
+
+
+def measure_lines(lines: Polylines, probability: np.ndarray, **options):
+    return measure(lines, ArrayRaster(probability), **options)
 
 
 def band(width: int, size: int = 61, value: int = 254) -> np.ndarray:
@@ -90,18 +95,6 @@ def test_no_lines() -> None:
     measured = measure_lines(Polylines.of([]), band(7), max_width=9, skip_u=none, skip_v=none)
     assert measured.width.shape == measured.probability.shape == (0,)
     assert geodesic_lengths(Polylines.of([]), CRS("EPSG:4326")).shape == (0,)
-
-
-def test_half_width_is_the_distance_transform() -> None:
-    mask = np.random.default_rng(2).random((90, 40)) < 0.97
-    rows, cols = np.nonzero(mask)
-    wide = distance_transform_edt(mask)[rows, cols]
-    expected = np.where(wide <= 12, wide - 0.5, 12)
-    np.testing.assert_allclose(half_widths(mask, rows, cols, reach=12), expected)
-
-
-def test_half_width_of_a_full_mask_is_the_reach() -> None:
-    assert half_widths(np.ones((9, 9), bool), np.array([4]), np.array([4]), reach=6).tolist() == [6]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,10 @@ def test_every_option_scales_with_the_ground_resolution() -> None:
     raster = crossroads()
     raster[20:27, 60:85] = 254
     options = NetworkOptions(min_spur_m=30, min_object_m2=50)
+    scale = {"_m": 2, "_m2": 4}
     half = NetworkOptions(
-        min_spur_m=15, min_object_m2=12.5, max_hole_m2=10, max_border_run_m=20, min_length_m=10,
-        max_junction_m=10,        smooth_m=1.5, simplify_m=0.25, max_width_m=30,
-    )  # fmt: skip
+        **{name: value / scale.get(name[name.rfind("_") :], 1) for name, value in asdict(options).items()}
+    )
     one = vectorize(raster, PIXELS, ground_resolution_m=1.0, options=options)
     two = vectorize(raster, PIXELS, ground_resolution_m=0.5, options=half)
     assert one.edges.geometry.geom_equals(two.edges.geometry).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roadlift.network.mask import road_mask
 from roadlift.network.options import NetworkOptions
+from roadlift.network.raster import Raster
 from roadlift.network.roadmap import RoadMap, merge
 from roadlift.network.storage import Storage, register_storage
 from roadlift.network.trace import TracedGraph, trace_skeleton
@@ -11,6 +12,7 @@ from roadlift.network.vectorize import vectorize
 
 __all__ = [
     "NetworkOptions",
+    "Raster",
     "RoadMap",
     "Storage",
     "TracedGraph",

@@ -15,10 +15,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 from skimage.graph import MCP_Geometric
 
+from roadlift.imagery.grid import Window
 from roadlift.network.linegraph import LineGraph
-from roadlift.network.mask import NO_DATA, PROBABILITY_ONE
 from roadlift.network.polylines import Polylines
 from roadlift.network.prune import concatenate
+from roadlift.network.raster import NO_DATA, PROBABILITY_ONE, Raster
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
     Booleans = NDArray[np.bool_]
-    Bytes = NDArray[np.uint8]
 
 DIRECTION_PX = 12  # stretch of a line before its end that shows where it is heading
 AHEAD = 0.5  # cosine: a target more than 60 degrees off the heading is not ahead
@@ -49,7 +49,7 @@ class _Gap:
 
 
 def bridge_gaps(
-    graph: LineGraph, probability: Bytes, *, max_length: float, max_cost: float
+    graph: LineGraph, raster: Raster, *, max_length: float, max_cost: float
 ) -> tuple[LineGraph, Polylines, Floats]:
     """Join free ends to what lies ahead of them: another free end, or the side of a road.
 
@@ -57,7 +57,7 @@ def bridge_gaps(
 
     Args:
         graph: lines in pixels.
-        probability: (rows, cols) uint8, 0..254, 255 = no data (which cannot be crossed).
+        raster: probability; no data cannot be crossed.
         max_length: pixels, straight from end to target.
         max_cost: pixels of unseen road, turning included.
 
@@ -68,7 +68,7 @@ def bridge_gaps(
     if max_length <= 0 or max_cost <= 0 or not len(ends):
         return graph, Polylines.of([]), np.empty(0)
     dense = graph.lines.resampled(1.0)
-    gaps = sorted(_find_gaps(graph, dense, ends, probability, max_length, max_cost), key=lambda gap: gap.cost)
+    gaps = sorted(_find_gaps(graph, dense, ends, raster, max_length, max_cost), key=lambda gap: gap.cost)
     target_node = _nodes_of_vertices(graph, dense)
     chosen, used = [], set[int]()
     for gap in gaps:
@@ -104,7 +104,7 @@ def _nodes_of_vertices(graph: LineGraph, dense: Polylines) -> Integers:
 
 
 def _find_gaps(
-    graph: LineGraph, dense: Polylines, ends: Integers, probability: Bytes, max_length: float, max_cost: float
+    graph: LineGraph, dense: Polylines, ends: Integers, raster: Raster, max_length: float, max_cost: float
 ) -> list[_Gap]:
     heading = _headings(graph, dense)
     target_node = _nodes_of_vertices(graph, dense)
@@ -117,7 +117,7 @@ def _find_gaps(
     for node, found in zip(ends.tolist(), near, strict=True):
         targets = _targets_ahead(graph, dense, node, int(own[node]), np.array(found), heading, target_node)
         for target, turn in targets:
-            gap = _cross(graph.nodes[node], dense.coordinates[target], probability)
+            gap = _cross(graph.nodes[node], dense.coordinates[target], raster)
             cost = (
                 gap[1] * (1 + TURN_PENALTY * turn) * (1.0 if open_end[target_node[target]] else SIDE_PENALTY)
             )
@@ -154,12 +154,12 @@ def _targets_ahead(
     return [(int(found[index]), float(turn[index])) for index in best]
 
 
-def _cross(start: Floats, stop: Floats, probability: Bytes) -> tuple[Floats, float]:
+def _cross(start: Floats, stop: Floats, raster: Raster) -> tuple[Floats, float]:
     """Find the least-cost path between two places; its vertices, and the length of unseen road on it (pixels)."""
     places = np.round([start, stop]).astype(np.int64)
     low = np.maximum(places.min(axis=0) - WINDOW_MARGIN, 0)
-    high = np.minimum(places.max(axis=0) + WINDOW_MARGIN + 1, probability.shape)
-    window = probability[low[0] : high[0], low[1] : high[1]]
+    high = np.minimum(places.max(axis=0) + WINDOW_MARGIN + 1, raster.shape)
+    window = raster.read(Window(*low.tolist(), *(high - low).tolist()))
     unseen = np.where(window == NO_DATA, IMPASSABLE, 1.0 - window / PROBABILITY_ONE + LEAST_COST)
     search = MCP_Geometric(unseen)
     begin, end = (tuple(np.clip(place - low, 0, np.array(window.shape) - 1)) for place in places)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from roadlift.network.linegraph import LineGraph
     from roadlift.network.polylines import Polylines
+    from roadlift.network.raster import Raster
 
     Floats = NDArray[np.float64]
     Booleans = NDArray[np.bool_]
-    Bytes = NDArray[np.uint8]
 
 ROUNDS = 2
 CLEAR_OF_JUNCTION = 1.5  # half widths: nearer to a junction the profile sees the other roads
@@ -29,7 +29,7 @@ STEEP = 0.1  # a line that is more parallel to an edge than this does not reach 
 USUAL_WIDTH = (0.6, 1.4)  # profiles narrower or wider than this share of the line's median are not trusted
 
 
-def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigma: float) -> LineGraph:
+def centre_lines(graph: LineGraph, raster: Raster, *, max_width: float, sigma: float) -> LineGraph:
     """Fit lines to the middle between the two edges of the road.
 
     At every pixel along a line the profile across it is read; half the difference between the distances to
@@ -39,7 +39,7 @@ def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigm
 
     Args:
         graph: lines within one half width of their road's middle.
-        probability: (rows, cols) uint8, 0..254, 255 = no data.
+        raster: probability.
         max_width: pixels.
         sigma: standard deviation of the smoothing along the line, pixels.
 
@@ -54,14 +54,14 @@ def centre_lines(graph: LineGraph, probability: Bytes, *, max_width: float, sigm
     clear = np.where(degree >= JUNCTION_EDGES, CLEAR_OF_JUNCTION * graph.radius, 0.0)
     seen = ~graph.bridged[lines.owner]
     beside = neighbours(lines, rings, ends_fixed=False)
-    far = np.array(probability.shape) - 0.5
+    far = np.array(raster.shape) - 0.5
     for _ in range(ROUNDS):
         free = (
             seen
             & (lines.along >= clear[graph.u][lines.owner])
             & (lines.lengths[lines.owner] - lines.along >= clear[graph.v][lines.owner])
         )
-        profiles = read_profiles(lines, probability, max_width=max_width)
+        profiles = read_profiles(lines, raster, max_width=max_width)
         offset = _offsets(lines, profiles, free & _edges_seen(lines, profiles, far), max_width, beside)
         lines = lines.moved(np.clip(lines.coordinates + offset[:, None] * profiles.normal, -0.5, far))
     nodes = graph.nodes.copy()

@@ -1,27 +1,45 @@
-"""Probability to a clean mask, and the mask to a skeleton that reaches the image border where roads do."""
+"""Probability to a clean mask: hysteresis, small areas dropped, small holes filled; whole areas, in one pass."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
-from skimage.morphology import skeletonize
+
+from roadlift.network.raster import NO_DATA, PROBABILITY_ONE, Raster, as_raster, read_strips
+from roadlift.network.runs import Runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roadlift.network.options import NetworkOptions
+    from roadlift.network.polylines import Polylines
 
     Booleans = NDArray[np.bool_]
     Bytes = NDArray[np.uint8]
 
-PROBABILITY_ONE = 254
-NO_DATA = 255
-EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+@dataclass(frozen=True, eq=False)
+class RoadMask:
+    """Where road is, and what was decided on the way; lines are the long axes of areas, in pixels.
+
+    Attributes:
+        roads: the mask.
+        specks: areas that are road by their probability and too small.
+        faint: areas that are large enough and nowhere reach the threshold.
+        holes: gaps inside roads that were filled.
+    """
+
+    roads: Runs
+    specks: Polylines
+    faint: Polylines
+    holes: Polylines
 
 
-def road_mask(probability: Bytes, *, ground_resolution_m: float, options: NetworkOptions) -> Booleans:
+def road_mask(
+    probability: Bytes | Raster, *, ground_resolution_m: float, options: NetworkOptions
+) -> Booleans:
     """Threshold with hysteresis, then drop small objects and fill small holes.
 
     Hysteresis (Canny 1986): an area of at least ``threshold_low`` is road where some pixel of it reaches
@@ -42,80 +60,40 @@ def road_mask(probability: Bytes, *, ground_resolution_m: float, options: Networ
         >>> road_mask(row, ground_resolution_m=1.0, options=options).astype(int).tolist()
         [[0, 1, 1, 1, 0, 0]]
     """
-    seen = probability != NO_DATA
-    low = (probability >= options.threshold_low * PROBABILITY_ONE) & seen
-    high = (probability >= options.threshold * PROBABILITY_ONE) & seen
+    found = find_roads(as_raster(probability), ground_resolution_m=ground_resolution_m, options=options)
+    return found.roads.to_mask(0, found.roads.shape[0])
+
+
+def find_roads(raster: Raster, *, ground_resolution_m: float, options: NetworkOptions) -> RoadMask:
+    """Do what `road_mask` does, reading the raster strip by strip, and keep what was dropped and filled."""
+    low, reaches = _threshold(raster, options)
     pixel_m2 = ground_resolution_m**2
-    mask = _select_objects(low, high, options.min_object_m2 / pixel_m2)
-    return _fill_holes(mask, options.max_hole_m2 / pixel_m2)
+    objects = low.areas(diagonal=True)
+    large = objects.pixels >= options.min_object_m2 / pixel_m2
+    seeded = objects.with_any(reaches)
+    roads = low.take((large & seeded)[objects.label])
+    gaps = roads.complement().areas(diagonal=False)
+    small = ~gaps.at_border & (gaps.pixels <= options.max_hole_m2 / pixel_m2)
+    return RoadMask(
+        roads.union(gaps.runs.take(small[gaps.label])),
+        objects.axes(seeded & ~large),
+        objects.axes(large & ~seeded),
+        gaps.axes(small),
+    )
 
 
-def _select_objects(low: Booleans, high: Booleans, min_pixels: float) -> Booleans:
-    labels, count = ndimage.label(low, structure=EIGHT_NEIGHBOURS)
-    size = np.bincount(labels.ravel(), minlength=count + 1)
-    keep = size >= min_pixels
-    keep &= np.bincount(labels[high], minlength=count + 1) > 0
-    keep[0] = False
-    selected: Booleans = keep[labels]
-    return selected
-
-
-def _fill_holes(mask: Booleans, max_pixels: float) -> Booleans:
-    """Fill background areas of at most ``max_pixels`` that do not touch the image border."""
-    labels, count = ndimage.label(~mask)
-    fill = np.bincount(labels.ravel(), minlength=count + 1) <= max_pixels
-    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        fill[edge] = False
-    fill[0] = False
-    filled: Booleans = mask | fill[labels]
-    return filled
-
-
-def skeletonise(mask: Booleans, *, pad: int, max_run: int) -> Booleans:
-    """Skeleton of a mask whose roads continue beyond the image border.
-
-    Thinning shortens a road by about half its width at a free end. Where a road leaves the image the mask is
-    therefore continued by ``pad`` pixels (its border pixels repeated) before thinning (Zhang and Suen 1984)
-    and cropped after. A road that touches the border over more than ``max_run`` pixels runs along it, and is
-    not continued.
-
-    Args:
-        mask: (rows, cols) bool.
-        pad: pixels to continue by; half the width of the widest road will do.
-        max_run: longest run of border pixels that counts as a road leaving the image.
-
-    Returns:
-        (rows, cols) bool.
-
-    Example:
-        >>> mask = np.zeros((9, 20), bool); mask[3:6] = True
-        >>> np.nonzero(skeletonise(mask, pad=5, max_run=10)[:, 0])[0].tolist()
-        [4]
-    """
-    if not mask.any():
-        return np.zeros_like(mask)
-    continued = continue_border(mask, pad=pad, max_run=max_run)
-    skeleton: Booleans = skeletonize(continued)  # type: ignore[no-untyped-call]
-    return skeleton[pad : pad + mask.shape[0], pad : pad + mask.shape[1]]
-
-
-def continue_border(mask: Booleans, *, pad: int, max_run: int) -> Booleans:
-    """Add ``pad`` pixels on each side, into which the roads that leave the image continue."""
-    rows, cols = mask.shape
-    continued = np.zeros((rows + 2 * pad, cols + 2 * pad), dtype=bool)
-    continued[pad : pad + rows, pad : pad + cols] = mask
-    inside = slice(pad, pad + cols)
-    continued[:pad, inside] = _short_runs(mask[0], max_run)
-    continued[pad + rows :, inside] = _short_runs(mask[-1], max_run)
-    inside = slice(pad, pad + rows)
-    continued[inside, :pad] = _short_runs(mask[:, 0], max_run)[:, None]
-    continued[inside, pad + cols :] = _short_runs(mask[:, -1], max_run)[:, None]
-    return continued
-
-
-def _short_runs(line: Booleans, max_run: int) -> Booleans:
-    labels, _ = ndimage.label(line)
-    short = np.bincount(labels) <= max_run
-    short[0] = False
-    chosen: Booleans = short[labels]
-    return chosen
+def _threshold(raster: Raster, options: NetworkOptions) -> tuple[Runs, Booleans]:
+    """Find the runs that reach the low threshold, and which of them reach the high one somewhere."""
+    lows, reaches = [], [np.empty(0, dtype=bool)]
+    for view in read_strips(raster):
+        low, high = (
+            Runs.of((view.values >= threshold * PROBABILITY_ONE) & (view.values != NO_DATA))
+            for threshold in (options.threshold_low, options.threshold)
+        )
+        width = low.shape[1]
+        inside = np.searchsorted(low.row * width + low.start, high.row * width + high.start, side="right")
+        found = np.zeros(len(low), dtype=bool)
+        found[inside - 1] = True
+        lows.append(low)
+        reaches.append(found)
+    return Runs.stacked(lows, raster.shape[1]), np.concatenate(reaches)

@@ -14,47 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roadlift.network.polylines import Polylines
+    from roadlift.network.raster import Raster
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
-    Booleans = NDArray[np.bool_]
-    Bytes = NDArray[np.uint8]
-
-
-def half_widths(mask: Booleans, rows: Integers, cols: Integers, *, reach: int) -> Floats:
-    """Distance from mask pixels to the edge of the mask, as half the road's width there.
-
-    Looks outwards from all points at once, pixel by pixel in the order of their distance, until each point
-    has met the background: exact, and far cheaper than a distance transform of the raster when points are
-    few.
-
-    Args:
-        mask: (rows, cols) bool.
-        rows: (points,) int64, rows of the pixels to look at.
-        cols: (points,) int64, their columns.
-        reach: pixels; larger distances come out as this.
-
-    Returns:
-        (points,) float64, in pixels: 3.5 in the middle of a band seven pixels wide.
-
-    Example:
-        >>> mask = np.zeros((11, 30), bool); mask[2:9] = True
-        >>> half_widths(mask, np.array([5]), np.array([15]), reach=10).tolist()
-        [3.5]
-    """
-    down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
-    distance = np.hypot(down, across)
-    found = np.full(len(rows), float(reach))
-    active = np.arange(len(rows))
-    for look in np.argsort(distance, kind="stable")[: np.count_nonzero(distance <= reach)]:
-        row = np.clip(rows[active] + down[look], 0, mask.shape[0] - 1)
-        col = np.clip(cols[active] + across[look], 0, mask.shape[1] - 1)
-        inside = mask[row, col]
-        found[active[~inside]] = max(distance[look] - 0.5, 0.5)
-        active = active[inside]
-        if not len(active):
-            break
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +32,7 @@ class LineMeasures:
 
 
 def measure_lines(
-    lines: Polylines, probability: Bytes, *, max_width: float, skip_u: Floats, skip_v: Floats
+    lines: Polylines, raster: Raster, *, max_width: float, skip_u: Floats, skip_v: Floats
 ) -> LineMeasures:
     """Width and probability along lines.
 
@@ -80,13 +43,13 @@ def measure_lines(
 
     Args:
         lines: row and column, pixel centres at whole numbers.
-        probability: (rows, cols) uint8, 0..254, 255 = no data.
+        raster: probability.
         max_width: pixels; where the profile does not fall within half of it to a side, it ends there.
         skip_u: (lines,) pixels at the beginning of each line not to measure the width on.
         skip_v: (lines,) the same at its end.
     """
     dense = lines.resampled(1.0)
-    profile = read_profiles(dense, probability, max_width=max_width)
+    profile = read_profiles(dense, raster, max_width=max_width)
     on_line, width = profile.on_line, profile.left + profile.right
     remaining = dense.lengths[dense.owner] - dense.along
     clear = (dense.along >= skip_u[dense.owner]) & (remaining >= skip_v[dense.owner])

@@ -15,13 +15,16 @@ from roadlift.network.bridge import bridge_gaps
 from roadlift.network.centre import centre_lines, reach_border
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
-from roadlift.network.mask import NO_DATA, road_mask, skeletonise
-from roadlift.network.measure import geodesic_lengths, half_widths, measure_lines
+from roadlift.network.mask import find_roads
+from roadlift.network.measure import geodesic_lengths, measure_lines
 from roadlift.network.options import NetworkOptions
+from roadlift.network.polylines import Polylines
 from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs, straighten_ends
+from roadlift.network.raster import NO_DATA, Raster, as_raster, read_around
 from roadlift.network.roadmap import NetworkParts, RoadMap
+from roadlift.network.skeleton import Skeleton, skeletonise
 from roadlift.network.smooth import simplify_lines, smooth_lines
-from roadlift.network.trace import trace_skeleton
+from roadlift.network.trace import TracedGraph, trace_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +32,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roadlift.imagery.georef import Georef
-    from roadlift.network.polylines import Polylines
 
     Bytes = NDArray[np.uint8]
-    Booleans = NDArray[np.bool_]
+    Floats = NDArray[np.float64]
 
 SOURCE = "roadlift"
 DIRECTIONS = 16
 BESIDE_NO_DATA_PX = 2.0
+WIDE_SHARE = 0.5  # of a line: the rest leads there
+DECIMALS = 6  # of a pixel; the same place computed in two ways is the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ class Finding:
 
 
 def vectorize(
-    probability: Bytes,
+    probability: Bytes | Raster,
     georef: Georef,
     *,
     ground_resolution_m: float,
@@ -63,7 +67,8 @@ def vectorize(
     simplified, measured. All in pixel coordinates; the georeference is applied to the finished lines.
 
     Args:
-        probability: (rows, cols) uint8, 0..254 = p * 254, 255 = no data. A mask is 0 and 254.
+        probability: (rows, cols) uint8, 0..254 = p * 254, 255 = no data. A mask is 0 and 254. Or a `Raster` that
+            is read strip by strip, so that it need not fit into memory; the result is the same.
         georef: of the raster; without CRS the network is in the pixel coordinates its transform leads to.
         ground_resolution_m: metres per pixel, the scale of every option.
         options: thresholds, ``NetworkOptions()`` by default.
@@ -84,20 +89,21 @@ def vectorize(
     """
     options = options or NetworkOptions()
     _check_raster(probability, ground_resolution_m)
-    mask = road_mask(probability, ground_resolution_m=ground_resolution_m, options=options)
-    graph = trace_mask(mask, probability, ground_resolution_m=ground_resolution_m, options=options)
-    graph, findings = clean(graph, probability, ground_resolution_m=ground_resolution_m, options=options)
-    graph = draw(graph, probability, ground_resolution_m=ground_resolution_m, options=options)
-    measures = _measure(graph, probability, ground_resolution_m, options)
+    raster = as_raster(probability)
+    graph, findings = trace_roads(raster, ground_resolution_m=ground_resolution_m, options=options)
+    graph, cleaned = clean(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
+    graph = draw(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
+    measures = _measure(graph, raster, ground_resolution_m, options)
     crs = _geodetic_crs(georef)
     doubtful = (measures["probability"] < options.threshold).to_numpy() & ~graph.bridged
+    findings += cleaned
     findings.append(Finding("doubtful", "mean probability below the threshold", graph.lines.take(doubtful)))
     parts = _on_map(graph, findings, measures, georef, crs, ground_resolution_m)
     return parts.build(crs=crs, provenance=provenance or {})
 
 
-def _check_raster(probability: Bytes, ground_resolution_m: float) -> None:
-    if probability.ndim != 2 or probability.dtype != np.uint8:
+def _check_raster(probability: Bytes | Raster, ground_resolution_m: float) -> None:
+    if isinstance(probability, np.ndarray) and (probability.ndim != 2 or probability.dtype != np.uint8):
         message = (
             f"the probability raster is {probability.dtype} with shape {probability.shape}; "
             "it must be uint8 (rows, cols), 0..254 with 255 for no data"
@@ -108,33 +114,59 @@ def _check_raster(probability: Bytes, ground_resolution_m: float) -> None:
         raise InputError(message)
 
 
-def trace_mask(
-    mask: Booleans, probability: Bytes, *, ground_resolution_m: float, options: NetworkOptions
-) -> LineGraph:
-    """Skeleton and graph of a mask, with half widths at the nodes; all in pixels."""
+def trace_roads(
+    raster: Raster, *, ground_resolution_m: float, options: NetworkOptions
+) -> tuple[LineGraph, list[Finding]]:
+    """Mask, skeleton and graph with half widths at the nodes, in pixels; and what the mask left out."""
+    found = find_roads(raster, ground_resolution_m=ground_resolution_m, options=options)
     reach = max(2, round(options.max_width_m / ground_resolution_m / 2))
     run = max(1, round(options.max_border_run_m / ground_resolution_m))
-    traced = trace_skeleton(skeletonise(mask, pad=reach, max_run=run))
-    radius = half_widths(mask, traced.nodes[:, 0], traced.nodes[:, 1], reach=reach)
-    limit = np.array(probability.shape) - 1
+    skeleton = skeletonise(found.roads, reach=reach, max_run=run)
+    traced = trace_pixels(skeleton.row, skeleton.col)
+    limit = np.array(raster.shape) - 1
     border = np.any((traced.nodes <= 0) | (traced.nodes >= limit), axis=1) & (traced.degree == 1)
+    radius = skeleton.radius_at(traced.nodes)
     graph = LineGraph(traced.nodes.astype(np.float64), border, radius, traced.u, traced.v, traced.lines)
-    return graph.only(np.ones(len(traced.u), dtype=bool))
+    alone = traced.degree == 0
+    return graph.only(np.ones(len(traced.u), dtype=bool)), [
+        Finding("removed", "area smaller than a road", found.specks),
+        Finding("doubtful", "faint area that nowhere reaches the threshold", found.faint),
+        Finding("filled", "hole inside a road", found.holes),
+        Finding("removed", "area as long as it is wide", _across(graph.nodes[alone], radius[alone])),
+        Finding("doubtful", "outline of an area wider than roads are", _wide_lines(traced, skeleton, reach)),
+    ]
 
 
-def mark_ends_beside_no_data(graph: LineGraph, probability: Bytes) -> LineGraph:
+def _across(places: Floats, radius: Floats) -> Polylines:
+    """Draw a level line through each place, as long as the area is wide there."""
+    half = np.stack([np.zeros(len(radius)), radius], axis=1)
+    ends = np.stack([places - half, places + half], axis=1).reshape(-1, 2)
+    return Polylines(ends, 2 * np.arange(len(places) + 1, dtype=np.int64))
+
+
+def _wide_lines(traced: TracedGraph, skeleton: Skeleton, reach: int) -> Polylines:
+    wide = skeleton.radius_at(traced.lines.coordinates.astype(np.int64)) > reach - 1
+    share = np.bincount(traced.lines.owner, weights=wide, minlength=len(traced.lines)) / traced.lines.counts
+    return traced.lines.take(share > WIDE_SHARE)
+
+
+def mark_ends_beside_no_data(graph: LineGraph, raster: Raster) -> LineGraph:
     """Mark the ends so near to no data that the road may go on there as ends at a border."""
-    limit = np.array(probability.shape) - 1
+    limit = np.array(raster.shape) - 1
     angle = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     compass = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    around = graph.nodes[:, None, :] + (graph.radius[:, None, None] + BESIDE_NO_DATA_PX) * compass
-    row, col = np.moveaxis(np.clip(np.round(around), 0, limit).astype(np.int64), -1, 0)
-    beside = np.any(probability[row, col] == NO_DATA, axis=1) & (graph.degree == 1)
-    return replace(graph, border=graph.border | beside)
+    ends = np.flatnonzero(graph.degree == 1)
+    reach = graph.radius[ends] + BESIDE_NO_DATA_PX
+    border = graph.border.copy()
+    for part, view in read_around(raster, graph.nodes[ends, 0], reach=reach.max(initial=0.0)):
+        around = graph.nodes[ends[part], None, :] + reach[part, None, None] * compass
+        row, col = np.moveaxis(np.clip(np.round(around), 0, limit).astype(np.int64), -1, 0)
+        border[ends[part]] |= np.any(view.at(row, col) == NO_DATA, axis=1)
+    return replace(graph, border=border)
 
 
 def clean(
-    graph: LineGraph, probability: Bytes, *, ground_resolution_m: float, options: NetworkOptions
+    graph: LineGraph, raster: Raster, *, ground_resolution_m: float, options: NetworkOptions
 ) -> tuple[LineGraph, list[Finding]]:
     """Drop what is not road and bridge gaps; returns the graph and what was done, with the reason."""
     graph, spurs = prune_spurs(
@@ -143,8 +175,8 @@ def clean(
         width_ratio=options.spur_width_ratio,
     )
     graph, bridges, cost = bridge_gaps(
-        mark_ends_beside_no_data(straighten_ends(graph), probability),
-        probability,
+        mark_ends_beside_no_data(straighten_ends(graph), raster),
+        raster,
         max_length=options.max_gap_m / ground_resolution_m,
         max_cost=options.max_gap_cost_m / ground_resolution_m,
     )
@@ -157,7 +189,7 @@ def clean(
 
 
 def draw(
-    graph: LineGraph, probability: Bytes, *, ground_resolution_m: float, options: NetworkOptions
+    graph: LineGraph, raster: Raster, *, ground_resolution_m: float, options: NetworkOptions
 ) -> LineGraph:
     """Draw junctions together, move lines to the middle of their roads, smooth and simplify."""
     graph = contract_links(
@@ -167,7 +199,7 @@ def draw(
     )
     graph = centre_lines(
         graph,
-        probability,
+        raster,
         max_width=options.max_width_m / ground_resolution_m,
         sigma=options.smooth_m / ground_resolution_m,
     )
@@ -177,18 +209,19 @@ def draw(
     lines = simplify_lines(lines, tolerance=options.simplify_m / ground_resolution_m)
     nodes = graph.nodes.copy()
     nodes[graph.u[rings]] = lines.starts[rings]
-    drawn = replace(graph, nodes=nodes, lines=lines)
-    return reach_border(drawn, (probability.shape[0], probability.shape[1]))
+    drawn = reach_border(replace(graph, nodes=nodes, lines=lines), raster.shape)
+    lines = drawn.lines.moved(np.round(drawn.lines.coordinates, DECIMALS))
+    return replace(drawn, nodes=np.round(drawn.nodes, DECIMALS), lines=lines)
 
 
 def _measure(
-    graph: LineGraph, probability: Bytes, ground_resolution_m: float, options: NetworkOptions
+    graph: LineGraph, raster: Raster, ground_resolution_m: float, options: NetworkOptions
 ) -> pd.DataFrame:
     junction = graph.degree >= JUNCTION_EDGES
     skip = np.where(junction, graph.radius * 2.0, graph.radius)
     measured = measure_lines(
         graph.lines,
-        probability,
+        raster,
         max_width=options.max_width_m / ground_resolution_m,
         skip_u=skip[graph.u],
         skip_v=skip[graph.v],

@@ -1,0 +1,142 @@
+"""A probability raster of any size, read strip by strip; what is computed from it does not depend on the strips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from roadlift.imagery.grid import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+    Bytes = NDArray[np.uint8]
+
+PROBABILITY_ONE = 254
+NO_DATA = 255
+STRIP_PIXELS = 1 << 23
+"""Pixels that are held at once: a strip is as many whole rows as fit, at least one."""
+
+
+class Raster(Protocol):
+    """What `vectorize` reads: uint8, 0..254 = p * 254, 255 = no data. An open file will do."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+
+    def read(self, window: Window) -> Bytes:
+        """Return the pixels of a window inside the raster, (window.height, window.width)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRaster:
+    """A raster that is in memory already.
+
+    Example:
+        >>> ArrayRaster(np.arange(6, dtype=np.uint8).reshape(2, 3)).read(Window(1, 0, 1, 2)).tolist()
+        [[3, 4]]
+    """
+
+    values: Bytes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.values.shape[0], self.values.shape[1]
+
+    def read(self, window: Window) -> Bytes:
+        """Return a view of the window."""
+        return self.values[window.slices]
+
+
+def as_raster(probability: Bytes | Raster) -> Raster:
+    """Give an array the form of a raster; a raster stays as it is."""
+    return ArrayRaster(probability) if isinstance(probability, np.ndarray) else probability
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Some whole rows of a raster, addressed by the raster's own rows and columns.
+
+    Attributes:
+        values: (rows, cols) uint8, the raster's rows from ``top`` on.
+        top: the first of them.
+        shape: (rows, cols) of the raster.
+    """
+
+    values: Bytes
+    top: int
+    shape: tuple[int, int]
+
+    def at(self, row: Integers, col: Integers) -> Bytes:
+        """Return the pixels at whole positions inside the view."""
+        found: Bytes = self.values[row - self.top, col]
+        return found
+
+    def probability(self, points: Floats) -> Floats:
+        """Read probability 0..1 at (points, 2) row and column, bilinear.
+
+        NaN on no data; outside of the raster the nearest value of its border.
+
+        Example:
+            >>> view = View(np.array([[0, 254]], np.uint8), 0, (1, 2))
+            >>> view.probability(np.array([[0.0, 0.25], [9.0, 9.0]])).tolist()
+            [0.25, 1.0]
+        """
+        low, high, part = [], [], []
+        for axis in (0, 1):
+            place = np.clip(points[:, axis], 0, self.shape[axis] - 1)
+            low.append(place.astype(np.int64))
+            high.append(np.minimum(low[axis] + 1, self.shape[axis] - 1))
+            part.append(place - low[axis])
+        total = np.zeros(len(points))
+        missing = np.zeros(len(points), dtype=bool)
+        for rows, down in ((low[0], 1 - part[0]), (high[0], part[0])):
+            for cols, across in ((low[1], 1 - part[1]), (high[1], part[1])):
+                corner = self.at(rows, cols)
+                missing |= corner == NO_DATA
+                total += corner * (down * across)
+        value: Floats = np.where(missing, np.nan, np.minimum(total / PROBABILITY_ONE, 1.0))
+        return value
+
+
+def strip_rows(width: int) -> int:
+    """Rows of a strip in a raster of ``width`` columns."""
+    return max(1, STRIP_PIXELS // max(width, 1))
+
+
+def read_strips(raster: Raster) -> Iterator[View]:
+    """Go through a raster from top to bottom, every row once."""
+    rows, cols = raster.shape
+    step = strip_rows(cols)
+    for top in range(0, rows, step):
+        yield View(raster.read(Window(top, 0, min(step, rows - top), cols)), top, (rows, cols))
+
+
+def read_around(raster: Raster, row: Floats, *, reach: float) -> Iterator[tuple[Integers, View]]:
+    """Go through places in the order of their rows, with the part of the raster that surrounds them.
+
+    Args:
+        raster: at least one pixel.
+        row: (places,) rows; those outside of the raster count as its first or last.
+        reach: pixels that are wanted around each place.
+
+    Yields:
+        Indices of some places, each place once, and a view of all rows within ``reach`` of them.
+    """
+    rows, cols = raster.shape
+    inside = np.clip(row, 0, rows - 1)
+    order = np.argsort(inside, kind="stable")
+    step = strip_rows(cols)
+    strip = inside[order].astype(np.int64) // step
+    for chosen in np.split(order, np.flatnonzero(np.diff(strip)) + 1) if len(order) else []:
+        top = max(int(inside[chosen[0]] - reach) - 1, 0)
+        bottom = min(int(inside[chosen[-1]] + reach) + 3, rows)
+        yield chosen, View(raster.read(Window(top, 0, bottom - top, cols)), top, (rows, cols))
