@@ -2,8 +2,9 @@
 
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
+from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
-from roadlift.imagery.sink import NO_DATA, MaskWriter, ProbabilityWriter, read_probability
+from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
 from roadlift.imagery.source import ImagerySource
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Georef",
     "Grid",
     "ImagerySource",
+    "MaskSource",
     "MaskWriter",
     "Pixels",
     "ProbabilityWriter",

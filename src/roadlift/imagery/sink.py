@@ -22,18 +22,16 @@ from rasterio.errors import RasterioError
 from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window as RasterioWindow
 
-from roadlift.errors import InputError, OutputError
+from roadlift.errors import OutputError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
-from roadlift.imagery.opening import gdal_opening, gdal_settings, open_raster
+from roadlift.imagery.masks import KIND_TAG, NO_DATA
+from roadlift.imagery.opening import gdal_opening, gdal_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 BLOCK = 512
-NO_DATA = 255
-PROBABILITY_ONE = 254
-_KIND_TAG = "ROADLIFT"
 _BIG_PIXELS = 10**9
 _PLAIN = "plain.tif"
 
@@ -77,7 +75,7 @@ class _RasterWriter:
         try:
             with gdal_opening():
                 self._dataset = rasterio.open(self._folder / _PLAIN, "w", **self._profile())
-                self._dataset.update_tags(**{_KIND_TAG: self.kind})
+                self._dataset.update_tags(**{KIND_TAG: self.kind})
                 self._decorate(self._dataset)
         except (RasterioError, CPLE_BaseError) as error:
             self._discard()
@@ -208,52 +206,3 @@ def checksums(path: str | Path, windows: Iterable[Window]) -> dict[Window, int]:
             )
             for window in windows
         }
-
-
-def read_probability(path: str | Path) -> tuple[np.ndarray, Georef]:
-    """Read a probability or mask raster, also one of another tool.
-
-    What the values mean is recognised so: our own rasters by their tag; floats as 0..1; integers as a mask where they hold
-    nothing but 0 and 1, or 0 and 255, beside the no-data value; uint8 otherwise as 0..255 scaled probability.
-
-    Args:
-        path: Raster of one band, or of several where the first is meant.
-
-    Returns:
-        Probability uint8 (rows, cols), 0..254 = p * 254 and 255 = no data, and its georeference.
-
-    Raises:
-        InputError: The raster cannot be read, or its values have no meaning listed above.
-    """
-    with open_raster(path) as dataset:
-        kind = dataset.tags().get(_KIND_TAG)
-        try:
-            with gdal_settings():
-                values = dataset.read(1)
-                valid = dataset.read_masks(1) > 0
-        except (RasterioError, CPLE_BaseError) as error:
-            raise InputError(f"{path} is damaged: {error.__cause__ or error}. Get an intact copy.") from error
-        georef = Georef(dataset.crs, dataset.transform)
-    if kind == "probability":
-        return values, georef
-    if values.dtype.kind == "f":
-        valid &= np.isfinite(values)
-    if kind == "mask":
-        valid &= values != NO_DATA
-    return np.where(valid, _as_probability(values, valid, path), NO_DATA).astype(np.uint8), georef
-
-
-def _as_probability(values: np.ndarray, valid: np.ndarray, path: str | Path) -> np.ndarray:
-    known = values[valid]
-    low, high = (known.min(), known.max()) if known.size else (0, 0)
-    if values.dtype.kind == "f":
-        if low < 0 or high > 1:
-            raise InputError(f"{path} holds floats from {low:g} to {high:g}; a probability lies in 0..1.")
-        return np.asarray(np.rint(np.where(valid, values, 0) * PROBABILITY_ONE), dtype=np.uint8)
-    if values.dtype == bool or (low >= 0 and high <= 1):
-        return np.asarray(values.astype(np.uint8) * PROBABILITY_ONE, dtype=np.uint8)
-    if values.dtype == np.uint8 or set(np.unique(known).tolist()) <= {0, 255}:
-        return np.asarray(np.rint(np.where(valid, values, 0) * (PROBABILITY_ONE / 255)), dtype=np.uint8)
-    raise InputError(
-        f"{path} holds {values.dtype} from {low} to {high}; give a mask (0/1, 0/255) or a probability."
-    )

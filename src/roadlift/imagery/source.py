@@ -129,6 +129,11 @@ class ImagerySource:
         """Whether the file itself says which bands are red, green and blue."""
         return self.colours == ("red", "green", "blue")
 
+    @property
+    def warp_options(self) -> dict[str, Any] | None:
+        """How the file comes onto the working grid, in the terms of GDAL's warp; None where it lies on it."""
+        return None if self._grid.warp is None else dict(self._grid.warp)
+
     def __enter__(self) -> ImagerySource:
         return self
 

@@ -69,14 +69,14 @@ def train(
     return folder.best
 
 
-def _read(data: Path, options: TrainOptions) -> tuple[BatchStream, list[Sample]]:
-    images = read_samples(data / "train")
+def _read(data: Path, options: TrainOptions) -> tuple[BatchStream, Sequence[Sample]]:
+    images = read_samples(data, "train")
     scenes = scene_samples(options.scenes, seed=options.seed)
     weights = sampling_weights(
         images, scenes, small_image_boost=options.small_image_boost, scene_share=options.scene_share
     )
-    stream = BatchStream([*images, *scenes], weights, options.batch_size, options.crop, options.seed)
-    return stream, read_samples(data / "dev")
+    stream = BatchStream(images + scenes, weights, options.batch_size, options.crop, options.seed)
+    return stream, read_samples(data, "dev")
 
 
 class Trainer:

@@ -69,7 +69,7 @@ def publish(
     stride = architecture(options.architecture).stride
     model = build(options, pretrained=False)
     model.load_weights(folder.best)
-    dev = read_samples(Path(data) / "dev")
+    dev = read_samples(data, "dev")
     probabilities = [predict_sample(model, sample, stride=stride) for sample in dev]
     high, low = choose_thresholds(probabilities, dev)
     halo, exact_halo, halo_table = _halos(model, halos, stride=stride, threshold=high, core=core)

@@ -1,6 +1,20 @@
 """Labelled images: found in folders, listed in a pandas table, read as stretched pixels with a label and what to ignore."""
 
-from roadlift.train.data.pairs import find_pairs, read_sample, read_samples
+from roadlift.train.data.layouts import LAYOUTS, list_images
+from roadlift.train.data.reading import ReadOptions, read_parts, read_sample
 from roadlift.train.data.sample import IGNORE, Sample, blank_areas, with_ignore_rim
+from roadlift.train.data.store import Samples, read_samples
 
-__all__ = ["IGNORE", "Sample", "blank_areas", "find_pairs", "read_sample", "read_samples", "with_ignore_rim"]
+__all__ = [
+    "IGNORE",
+    "LAYOUTS",
+    "ReadOptions",
+    "Sample",
+    "Samples",
+    "blank_areas",
+    "list_images",
+    "read_parts",
+    "read_sample",
+    "read_samples",
+    "with_ignore_rim",
+]

@@ -35,12 +35,13 @@ class Sample:
         return float((self.label != IGNORE).mean())
 
 
-def blank_areas(values: np.ndarray, min_pixels: int = _BLANK_MIN_PIXELS) -> np.ndarray:
+def blank_areas(values: np.ndarray, min_pixels: int = _BLANK_MIN_PIXELS, *, scale: float = 1.0) -> np.ndarray:
     """Find connected areas of white: what an orthophoto shows where it has no image.
 
     Args:
         values: uint8 (bands, rows, cols); other types have no blank areas.
         min_pixels: Smaller white areas are roofs and paint.
+        scale: Share of the image's pixels that were read; areas are so much smaller.
 
     Returns:
         bool (rows, cols).
@@ -53,7 +54,7 @@ def blank_areas(values: np.ndarray, min_pixels: int = _BLANK_MIN_PIXELS) -> np.n
         return np.zeros(values.shape[1:], bool)
     white = (values >= _BLANK_LEVEL).all(axis=0)
     _, components, statistics, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=4)
-    large = statistics[:, cv2.CC_STAT_AREA] >= min_pixels
+    large = statistics[:, cv2.CC_STAT_AREA] >= max(1, min_pixels * scale)
     return white & large[components]
 
 
