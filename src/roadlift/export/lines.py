@@ -104,16 +104,20 @@ def _read_layer(path: Path, suffix: str, layer: str | None, bounds: Bounds | Non
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of GDAL, about what it reads well all the same
             name = _line_layer(path, layer)
-            info = pyogrio.read_info(path, layer=name)
+            info = pyogrio.read_info(path, layer=name, force_feature_count=True)
             if info["driver"] != _DRIVERS[suffix]:
                 raise InputError(f"{path} is a {info['driver']} file; its name says {_DRIVERS[suffix]}.")
             columns = [column for column in info["fields"] if column in TAGS]
-            box = _box_in(info["crs"], bounds)
+            box = _box_in(info["crs"], bounds) if suffix == ".gpkg" else None
             table = pyogrio.read_dataframe(path, layer=name, columns=columns, bbox=box)
     except (DataSourceError, DataLayerError, ShapelyError, CRSError, OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as {_DRIVERS[suffix]}: {error}. Get an intact copy."
         ) from error
+    if box is None and len(table) != info["features"]:
+        raise InputError(
+            f"{path} holds {len(table)} of the {info['features']} features that it announces; get an intact copy."
+        )
     features = table.drop(columns="geometry").to_dict("records") if columns else [{}] * len(table)
     return _table(zip(table.geometry, features, strict=True), table.crs, path)
 
@@ -164,7 +168,8 @@ def _read_geojson(path: Path) -> gpd.GeoDataFrame:
 def _parse_feature(feature: Any, number: int, path: Path) -> tuple[Any, dict[str, Any]]:
     try:
         geometry, properties = feature.get("geometry"), feature.get("properties") or {}
-        return None if geometry is None else shape(geometry), dict(properties)
+        with np.errstate(invalid="ignore"):  # coordinates that are no numbers are refused later, by name
+            return None if geometry is None else shape(geometry), dict(properties)
     except (
         ShapelyError,
         AttributeError,
@@ -238,9 +243,10 @@ def _lines_of(geometry: Any, number: int, path: Path) -> Iterator[shapely.LineSt
         for part in geometry.geoms:
             yield from _lines_of(part, number, path)
         return
-    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+    places = shapely.get_coordinates(geometry)
+    if not np.isfinite(places).all():
         raise InputError(f"Feature {number} of {path} has a coordinate that is no number. Repair or drop it.")
-    yield shapely.LineString(shapely.force_2d(geometry))
+    yield shapely.LineString(places)
 
 
 def _check_range(table: gpd.GeoDataFrame, path: Path) -> None:

@@ -26,7 +26,6 @@ _ROAD = 0.5
 """Share from which a pixel is road: 128 of 255, the threshold that goes with DeepGlobe's smooth masks."""
 
 _WGS84 = "OGC:CRS84"
-_INDEXED = (".gpkg", ".fgb")
 
 
 class LabelSource(Protocol):
@@ -150,18 +149,34 @@ def _in_pixels(roads: gpd.GeoDataFrame, source: ImagerySource, path: Path) -> np
 def _roads_near(path: Path, source: ImagerySource) -> gpd.GeoDataFrame:
     """Return the roads around the image, with the width to draw in the column ``drawn_m``."""
     bounds = _bounds(source)
-    roads = _read_roads(path, bounds if path.suffix.lower() in _INDEXED else None)
+    roads = _read_roads(path, bounds if path.suffix.lower() == ".gpkg" else None)
     if (roads.crs is None) != (source.georef.crs is None):
         without, of = (path, "roads") if roads.crs is None else (source.path, "image")
         raise InputError(
             f"{without} has no CRS, so that {of} and the other cannot be laid over each other; name its CRS."
         )
-    if bounds is None or roads.empty:
+    if bounds is None:
         return roads
     box = _bounds_in(roads.crs, bounds, path)
-    own = roads.geometry.bounds
-    meets = (own.minx <= box[2]) & (own.maxx >= box[0]) & (own.miny <= box[3]) & (own.maxy >= box[1])
-    return roads[meets]
+    near = roads[_meeting(roads.geometry.bounds.to_numpy(), box)]
+    if near.empty and _is_elsewhere(path, box):
+        raise InputError(
+            f"{path} has no road near {source.path}: it is of another place. Check the CRS of both, or give the roads of "
+            "this place."
+        )
+    return near
+
+
+def _is_elsewhere(path: Path, box: tuple[float, ...]) -> bool:
+    """Whether the file has roads, but all of them lie to one side of the box."""
+    everything = _read_roads(path, None)
+    return not everything.empty and not _meeting(everything.total_bounds[None], box).any()
+
+
+def _meeting(bounds: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
+    """Return bool (n,): which bounds (n, 4: left, bottom, right, top) meet the box."""
+    left, bottom, right, top = bounds.T
+    return np.asarray((left <= box[2]) & (right >= box[0]) & (bottom <= box[3]) & (top >= box[1]))
 
 
 @lru_cache(maxsize=8)
