@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from roadlift.network.join import merge
 from roadlift.network.mask import road_mask
 from roadlift.network.options import NetworkOptions
 from roadlift.network.raster import Raster
-from roadlift.network.roadmap import RoadMap, merge
+from roadlift.network.roadmap import RoadMap
 from roadlift.network.storage import Storage, register_storage
 from roadlift.network.trace import TracedGraph, trace_skeleton
 from roadlift.network.vectorize import vectorize

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadlift.network.chains import label_groups, order_chains
+from roadlift.network.chains import Chains, label_groups, order_chains
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,18 +110,38 @@ def merge_through_nodes(graph: LineGraph) -> LineGraph:
     through[graph.u[graph.bridged]] = through[graph.v[graph.bridged]] = False
     if not through.any():
         return graph
-    edges = np.tile(np.arange(len(graph.u)), 2)
-    at = np.concatenate([graph.u, graph.v])
-    meets = np.flatnonzero(through[at])
-    meets = meets[np.argsort(at[meets], kind="stable")]
-    chains = order_chains(len(graph.u), edges[meets[0::2]], edges[meets[1::2]])
-    order, owner = chains.order, chains.owner
-    flip = _face_forward(graph.u[order], graph.v[order], through, owner)
-    u = np.where(flip, graph.v[order], graph.u[order])[chains.offsets[:-1]]
-    v = np.where(flip, graph.u[order], graph.v[order])[chains.offsets[1:] - 1]
-    lines = graph.lines.take(order, flip=flip).joined(owner)
+    chains, flip = chain_edges(graph.u, graph.v, through)
+    u, v = chain_ends(graph.u, graph.v, chains, flip)
+    lines = graph.lines.take(chains.order, flip=flip).joined(chains.owner)
     merged = replace(graph, u=u, v=v, lines=lines, bridge_cost=graph.bridge_cost[chains.heads])
     return merged.only(np.ones(len(u), dtype=bool))
+
+
+def chain_edges(u: Integers, v: Integers, through: Booleans) -> tuple[Chains, Booleans]:
+    """Order the edges that meet at nodes which they go through.
+
+    Args:
+        u: (edges,) node at the beginning of each edge.
+        v: (edges,) node at its end.
+        through: (nodes,) bool; exactly two ends of two different edges meet at each of these.
+
+    Returns:
+        Chains of edges, and which of them, in that order, must be turned round.
+    """
+    edges = np.tile(np.arange(len(u)), 2)
+    at = np.concatenate([u, v])
+    meets = np.flatnonzero(through[at])
+    meets = meets[np.argsort(at[meets], kind="stable")]
+    chains = order_chains(len(u), edges[meets[0::2]], edges[meets[1::2]])
+    return chains, _face_forward(u[chains.order], v[chains.order], through, chains.owner)
+
+
+def chain_ends(u: Integers, v: Integers, chains: Chains, flip: Booleans) -> tuple[Integers, Integers]:
+    """Nodes at the beginning and at the end of each chain of edges, (chains,) each."""
+    order = chains.order
+    begin = np.where(flip, v[order], u[order])[chains.offsets[:-1]]
+    end = np.where(flip, u[order], v[order])[chains.offsets[1:] - 1]
+    return begin, end
 
 
 def _face_forward(u: Integers, v: Integers, through: Booleans, chain: Integers) -> Booleans:

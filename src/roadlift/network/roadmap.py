@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
-import networkx as nx
 import numpy as np
 import pandas as pd
 import shapely
@@ -16,14 +15,11 @@ from roadlift.network.polylines import Polylines
 from roadlift.network.storage import registered_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from os import PathLike
 
-    from numpy.typing import NDArray
+    import networkx as nx
     from pyproj import CRS
-
-    Floats = NDArray[np.float64]
-    Integers = NDArray[np.int64]
 
 EDGE_COLUMNS: dict[str, str] = {
     "id": "int64",
@@ -48,7 +44,7 @@ ISSUE_COLUMNS: dict[str, str] = {
     "length_m": "float64",
     "cost_m": "float64",
 }
-NODE_KINDS = ("border", "bridge", "end", "junction", "ring")
+NODE_KINDS = ("border", "bridge", "end", "joint", "junction", "ring")
 
 
 def empty_table(columns: Mapping[str, str], crs: Any = None) -> gpd.GeoDataFrame:
@@ -68,7 +64,7 @@ class RoadMap:
             ``bridged`` (crosses a gap), ``bridge_cost_m`` (metres of road not seen there), ``source``, ``geometry``.
         nodes: one row per node: ``id``, ``degree`` (edge ends, a self-loop counts twice), ``kind`` (``end``,
             ``junction``, ``border``: the road goes on outside the image, ``ring``: a ring without junction,
-            ``bridge``: a road goes on across a gap), ``geometry``.
+            ``bridge``: a road goes on across a gap, ``joint``: two roads of another tool's file meet), ``geometry``.
         issues: one row per line that was ``removed``, ``bridged`` or is ``doubtful`` (its ``kind``): ``id``,
             ``reason``, ``length_m``, ``cost_m`` (of a bridge), ``geometry``.
         provenance: what made it: versions, model, options, input; plain values that fit into JSON.
@@ -152,32 +148,44 @@ class RoadMap:
         edges, nodes, issues = (table.to_crs(crs) for table in (self.edges, self.nodes, self.issues))
         return replace(self, edges=edges, nodes=nodes, issues=issues)
 
-    def to_networkx(self) -> nx.MultiDiGraph:
-        """Make a routable graph with the attributes that OSMnx expects.
+    def __add__(self, other: RoadMap) -> RoadMap:
+        """Join two neighbours, see `merge`; the order does not matter."""
+        from roadlift.network.join import merge
 
-        Every road is two edges, one each way, the second with ``reversed=True`` and its geometry turned
-        round. Nodes have ``x``, ``y``, ``street_count``, ``kind``; edges ``osmid`` (negative: not
-        OpenStreetMap's), ``length`` (metres), ``highway`` ("road": class unknown), ``oneway``, ``reversed``,
-        ``geometry`` (where the road is not straight) and the evidence columns of ``edges``.
+        return merge([self, other]) if isinstance(other, RoadMap) else NotImplemented
+
+    def clip(self, area: Any) -> RoadMap:
+        """Return the part of the network inside an area; see `roadlift.network.clip.clip`.
+
+        Args:
+            area: west, south, east, north in the network's CRS, a polygon in it, or a GeoDataFrame of polygons in
+                any CRS.
+
+        Raises:
+            UsageError: the area is none of these, or is empty.
         """
-        crs = None if self.crs is None else self.crs.to_string()
-        graph = nx.MultiDiGraph(crs=crs, created_with="roadlift", simplified=True)
-        points = shapely.get_coordinates(self.nodes.geometry.array)
-        for row, (x, y) in zip(self.nodes.itertuples(), points.tolist(), strict=True):
-            graph.add_node(row.id, x=x, y=y, street_count=row.degree, kind=row.kind)
-        for record in self.edges.to_dict("records"):
-            _add_two_way(graph, record)
-        return graph
+        from roadlift.network.clip import clip
 
+        return clip(self, area)
 
-def _add_two_way(graph: nx.MultiDiGraph, record: dict[Any, Any]) -> None:
-    line, u, v = record.pop("geometry"), record.pop("u"), record.pop("v")
-    attributes = {"osmid": -1 - record.pop("id"), "length": record.pop("length_m"), "highway": "road"}
-    attributes |= {"oneway": False, **record}
-    straight = len(line.coords) == 2
-    there, back = ({}, {}) if straight else ({"geometry": line}, {"geometry": line.reverse()})
-    graph.add_edge(u, v, reversed=False, **attributes, **there)
-    graph.add_edge(v, u, reversed=True, **attributes, **back)
+    def simplify(self, tolerance_m: float) -> RoadMap:
+        """Return the network with fewer vertices; see `roadlift.network.simplify.simplify`.
+
+        Args:
+            tolerance_m: metres between a line and its simpler form at most.
+
+        Raises:
+            UsageError: the tolerance is not positive.
+        """
+        from roadlift.network.simplify import simplify
+
+        return simplify(self, tolerance_m)
+
+    def to_networkx(self) -> nx.MultiDiGraph:
+        """Return the routable graph, with the attributes that OSMnx expects; see `roadlift.network.routing`."""
+        from roadlift.network.routing import to_networkx
+
+        return to_networkx(self)
 
 
 def _check_table(name: str, table: gpd.GeoDataFrame, columns: Mapping[str, str], crs: CRS | None) -> None:
@@ -210,123 +218,3 @@ def _check_topology(edges: gpd.GeoDataFrame, nodes: gpd.GeoDataFrame) -> None:
             row = edges[apart].iloc[0]
             message = f"edge {row['id']} does not touch its node {row[end]} ({end})"
             raise InputError(message)
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkParts:
-    """Nodes and edges with any numbering, in map coordinates (x before y); `build` makes a road map.
-
-    Attributes:
-        points: (nodes, 2) x and y.
-        kinds: (nodes,) names out of ``NODE_KINDS``.
-        u, v: (edges,) indices into the points.
-        lines: the edges, x and y.
-        measures: (edges) the columns of ``EDGE_COLUMNS`` without ``id``, ``u``, ``v``.
-        issues: the columns of ``ISSUE_COLUMNS`` without ``id``, and geometry.
-    """
-
-    points: Floats
-    kinds: NDArray[np.str_]
-    u: Integers
-    v: Integers
-    lines: Polylines
-    measures: pd.DataFrame
-    issues: gpd.GeoDataFrame
-
-    def build(self, *, crs: Any, provenance: Mapping[str, Any]) -> RoadMap:
-        """Give ids in the order of the geometry, turn each edge to begin at its smaller node, and check."""
-        by_place = np.lexsort((self.points[:, 1], self.points[:, 0]))
-        number = np.empty(len(by_place), dtype=np.int64)
-        number[by_place] = np.arange(len(by_place))
-        u, v = number[self.u], number[self.v]
-        flip = (u > v) | ((u == v) & _runs_backwards(self.lines))
-        u, v = np.minimum(u, v), np.maximum(u, v)
-        lines = self.lines.take(np.arange(len(u)), flip=flip)
-        second = lines.coordinates[lines.first + 1]
-        order = np.lexsort((lines.lengths, second[:, 1], second[:, 0], v, u))
-        edges = self.measures.iloc[order].reset_index(drop=True)
-        edges = edges.assign(id=np.arange(len(order)), u=u[order], v=v[order])
-        degree = np.bincount(np.concatenate([u, v]), minlength=len(by_place))
-        nodes = pd.DataFrame({"id": np.arange(len(by_place)), "degree": degree, "kind": self.kinds[by_place]})
-        return RoadMap(
-            _table(edges, EDGE_COLUMNS, lines.take(order).to_shapely(), crs),
-            _table(nodes, NODE_COLUMNS, np.asarray(shapely.points(self.points[by_place]), dtype=object), crs),
-            _issue_table(self.issues, crs),
-            dict(provenance),
-        )
-
-
-def _runs_backwards(lines: Polylines) -> NDArray[np.bool_]:
-    second, before_last = lines.coordinates[lines.first + 1], lines.coordinates[lines.last - 1]
-    same_x = second[:, 0] == before_last[:, 0]
-    backwards: NDArray[np.bool_] = np.where(
-        same_x, second[:, 1] > before_last[:, 1], second[:, 0] > before_last[:, 0]
-    )
-    return backwards
-
-
-def _table(
-    values: pd.DataFrame,
-    columns: Mapping[str, str],
-    geometry: NDArray[np.object_],
-    crs: Any,
-) -> gpd.GeoDataFrame:
-    table = values[list(columns)].astype(dict(columns))
-    decimals = {name: 3 if name.endswith("_m") else 4 for name, kind in columns.items() if kind == "float64"}
-    return gpd.GeoDataFrame(table.round(decimals), geometry=gpd.GeoSeries(geometry, crs=crs))
-
-
-def _issue_table(issues: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:
-    corners = shapely.bounds(issues.geometry.to_numpy()).reshape(-1, 4)
-    order = np.lexsort((issues["length_m"], *corners.T[::-1], issues["reason"], issues["kind"]))
-    rows = issues.iloc[order].reset_index(drop=True).assign(id=np.arange(len(order)))
-    return _table(rows, ISSUE_COLUMNS, rows.geometry.to_numpy(), crs)
-
-
-def merge(roadmaps: Sequence[RoadMap], *, provenance: Mapping[str, Any] | None = None) -> RoadMap:
-    """Several networks in one, such as those of several images; ids are given anew.
-
-    Args:
-        roadmaps: at least one; all in the same CRS.
-        provenance: of the result; by default ``{"merged": [each one's]}``.
-
-    Raises:
-        UsageError: there is none, or they differ in CRS.
-
-    Example:
-        >>> merge([RoadMap.empty(), RoadMap.empty()])
-        RoadMap(0 edges, 0 nodes, 0.00 km, pixel coordinates)
-    """
-    if not roadmaps:
-        message = "there is no road map to merge; give at least one"
-        raise UsageError(message)
-    crs = roadmaps[0].crs
-    other = next((roadmap.crs for roadmap in roadmaps if roadmap.crs != crs), crs)
-    if other != crs:
-        message = f"road maps in {crs} and {other} cannot be merged; reproject() one of them first"
-        raise UsageError(message)
-    parts = _gather(roadmaps)
-    return parts.build(
-        crs=crs, provenance=provenance or {"merged": [dict(one.provenance) for one in roadmaps]}
-    )
-
-
-def _gather(roadmaps: Sequence[RoadMap]) -> NetworkParts:
-    shift = np.cumsum([0, *(len(roadmap.nodes) for roadmap in roadmaps)])
-    places = [pd.Series(np.arange(len(one.nodes)), index=one.nodes["id"].to_numpy()) for one in roadmaps]
-    u, v = (
-        np.concatenate(
-            [at[one.edges[end]].to_numpy() + by for one, at, by in zip(roadmaps, places, shift, strict=False)]
-        ).astype(np.int64)
-        for end in ("u", "v")
-    )
-    edges = pd.concat([one.edges.drop(columns="geometry") for one in roadmaps], ignore_index=True)
-    return NetworkParts(
-        points=np.concatenate([shapely.get_coordinates(one.nodes.geometry.array) for one in roadmaps]),
-        kinds=np.concatenate([one.nodes["kind"].to_numpy(dtype=str) for one in roadmaps]),
-        u=u,
-        v=v,
-        lines=Polylines.from_shapely(np.concatenate([one.edges.geometry.to_numpy() for one in roadmaps])),
-        measures=edges,
-        issues=pd.concat([one.issues for one in roadmaps], ignore_index=True),
-    )

@@ -12,6 +12,7 @@ from pyproj import CRS
 
 from roadlift.errors import InputError
 from roadlift.network.bridge import bridge_gaps
+from roadlift.network.build import NetworkParts
 from roadlift.network.centre import centre_lines, reach_border
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
@@ -21,7 +22,7 @@ from roadlift.network.options import NetworkOptions
 from roadlift.network.polylines import Polylines
 from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs, straighten_ends
 from roadlift.network.raster import NO_DATA, Raster, as_raster, read_around
-from roadlift.network.roadmap import NetworkParts, RoadMap
+from roadlift.network.roadmap import RoadMap
 from roadlift.network.skeleton import Skeleton, skeletonise
 from roadlift.network.smooth import simplify_lines, smooth_lines
 from roadlift.network.trace import TracedGraph, trace_pixels
