@@ -71,7 +71,7 @@ def test_extract_prints_what_it_found(scene, tmp_path):
     assert result.exit_code == 0, result.output
     assert "km of road" in result.stdout
     assert "MB peak" in result.stdout
-    assert "tile 1 of 1" in result.stderr
+    assert "1 of 1 tiles" in result.stderr
     quiet = _run("extract", scene, tmp_path / "city.geojson", "--quiet", "--overwrite")
     assert (quiet.stdout, quiet.stderr) == ("", "")
 

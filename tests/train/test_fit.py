@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import rasterio
@@ -17,12 +18,14 @@ from roadlift.model import load_model
 from roadlift.scene import render
 from roadlift.train.data import read_samples
 from roadlift.train.export import check_agreement, export_onnx
-from roadlift.train.fit import Trainer, build, train
+from roadlift.train.fit import train
 from roadlift.train.halo import HaloError, choose_halos, measure_halo
 from roadlift.train.options import TrainOptions
 from roadlift.train.publish import choose_thresholds, publish, score
 from roadlift.train.run import RunFolder
 from roadlift.train.scenes import scene_samples
+from roadlift.train.targets import Taught
+from roadlift.train.trainer import Trainer, build
 
 TINY = TrainOptions(
     architecture="unet",
@@ -75,10 +78,35 @@ def _log(folder):
 def test_a_run_leaves_log_configuration_and_weights(run):
     head, *rows = _log(run)
     assert head[0] == "step"
-    assert [row[0] for row in rows] == ["4", "8", "12"]
+    assert [row[0] for row in rows] == ["0", "4", "8", "12"]
     assert json.loads((run / "config.json").read_text())["width"] == 4
     assert (run / "weights" / "best.keras").stat().st_size > 10_000
     assert not list(run.rglob("*.part*"))
+
+
+def test_a_run_is_drawn(run):
+    assert _size(run / "curves.png") == (1080, 380)
+    assert [path.name for path in sorted((run / "samples").iterdir())] == [
+        f"step_{step:06d}.png" for step in (0, 4, 8, 12)
+    ]
+    assert _size(run / "samples" / "step_000012.png")[0] == 960
+    assert list((run / "tensorboard").glob("events.*"))
+
+
+def _size(path):
+    return cv2.imread(str(path)).shape[1::-1]
+
+
+def test_a_run_stops_when_the_score_stands_still(data, tmp_path):
+    options = replace(TINY, steps=40, evaluate_every=2, patience=2, learning_rate=1e-12, average_steps=1)
+    train(data, tmp_path / "run", options)
+    assert 4 <= int(_log(tmp_path / "run")[-1][0]) < 40
+
+
+def test_progress_is_told(data, tmp_path):
+    told = []
+    train(data, tmp_path / "run", replace(TINY, steps=3), progress=lambda *numbers: told.append(numbers))
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_the_loss_falls_on_one_image(data):
@@ -92,8 +120,10 @@ def _steps_on_one_batch(data):
     from roadlift.train.batches import BatchStream
 
     trainer = Trainer(architecture("unet"), replace(TINY, steps=60))
-    images, labels = BatchStream(read_samples(data / "train"), np.array([1.0, 0.0]), 2, 64, 0).batch(0)
-    return lambda: float(trainer._train_step(images, labels))
+    images, labels = BatchStream(
+        Taught(read_samples(data, "train"), data), np.array([1.0, 0.0]), 2, 64, 0
+    ).batch(0)
+    return lambda: float(trainer._train_step(images, labels, 0.0))
 
 
 def test_a_run_killed_at_any_moment_goes_on_with_the_same_data(data, run, tmp_path):
@@ -111,6 +141,7 @@ def test_a_run_killed_at_any_moment_goes_on_with_the_same_data(data, run, tmp_pa
     child.wait()
     train(data, folder, resume=True)
     assert [row[0] for row in _log(folder)] == [row[0] for row in _log(run)]
+    assert (folder / "weights" / "best.keras").exists()
     whole, resumed = (RunFolder(path).load() for path in (run, folder))
     assert resumed.step == whole.step == 12
     for ours, theirs in zip(resumed.weights, whole.weights, strict=True):

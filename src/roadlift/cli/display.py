@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,19 +15,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_display(*, quiet: bool) -> Iterator[Progress | None]:
+def progress_display(*, quiet: bool, what: str = "tiles") -> Iterator[Progress | None]:
     """Show a bar with rate and remaining time on a terminal, a line every tenth in a log, nothing when quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        with _progress_bar() as update:
+        with _progress_bar(what) as update:
             yield update
     else:
-        yield _progress_line
+        yield partial(_progress_line, what)
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Progress]:
+def _progress_bar(what: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -37,18 +38,18 @@ def _progress_bar() -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
     )
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("tiles", rate="")
+        task = bar.add_task(what, rate="")
 
         def update(done: int, total: int) -> None:
             speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.1f} tiles/s" if speed else "")
+            bar.update(task, completed=done, total=total, rate=f"{speed:.1f} {what}/s" if speed else "")
 
         yield update
 
 
-def _progress_line(done: int, total: int) -> None:
+def _progress_line(what: str, done: int, total: int) -> None:
     if done == total or done * 10 // total != (done - 1) * 10 // total:
-        click.echo(f"tile {done} of {total}", err=True)
+        click.echo(f"{done} of {total} {what}", err=True)
 
 
 def receipt(roads: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def find_card(name_or_path: str | Path) -> ModelCard:
         UsageError: When there is no such model.
         ModelError: When the file is not a safe ONNX model with a fitting card.
     """
-    data, source = _model_bytes(name_or_path)
+    data, source = model_bytes(name_or_path)
     return card_of(data, source=source)
 
 
@@ -75,7 +75,7 @@ def load_model(
         Traceback (most recent call last):
         roadlift.errors.UsageError: no model 'no-such-model'; ...
     """
-    data, source = _model_bytes(name_or_path)
+    data, source = model_bytes(name_or_path)
     card = card_of(data, source=source)
     network = _start(runtime, data, device=device, threads=threads, precision=precision)
     check_fits(network, stride=card.stride, source=source)
@@ -109,7 +109,7 @@ def _start(name: str, graph: bytes, *, device: str, threads: int | None, precisi
     return chosen(graph, device=device, threads=threads or available_threads(), precision=precision)
 
 
-def _model_bytes(name_or_path: str | Path) -> tuple[bytes, str]:
+def model_bytes(name_or_path: str | Path) -> tuple[bytes, str]:
     """Bytes of a model file and what messages call it."""
     if _is_path(name_or_path):
         return read_model_bytes(name_or_path), Path(name_or_path).name

@@ -96,7 +96,7 @@ def overlay(
     """
     _check_suffix(path)
     backdrop = _backdrop(image, georef, bands, longest_side)
-    return _write(overlay_figure(backdrop, roads, longest_side=longest_side), path, overwrite=overwrite)
+    return write_figure(overlay_figure(backdrop, roads, longest_side=longest_side), path, overwrite=overwrite)
 
 
 def overlay_figure(backdrop: Backdrop, roads: RoadMap, *, longest_side: int = 2400) -> Figure:
@@ -110,7 +110,7 @@ def overlay_figure(backdrop: Backdrop, roads: RoadMap, *, longest_side: int = 24
     """
     rows, cols = backdrop.pixels.shape[:2]
     zoom = max(1, min(4, 1600 // max(rows, cols), longest_side // max(rows, cols)))
-    figure = _canvas(cols * zoom, rows * zoom)
+    figure = new_figure(cols * zoom, rows * zoom)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     scale = zoom * rows / backdrop.full_shape[0]
     metres = _metres_per_pixel(backdrop)
@@ -169,7 +169,7 @@ def panels(
         image, probability, roads, truth,
         georef=georef, title=title, figures=figures, tolerance_m=tolerance_m, columns=columns,
     )  # fmt: skip
-    return _write(figure, path, overwrite=overwrite)
+    return write_figure(figure, path, overwrite=overwrite)
 
 
 def panels_figure(
@@ -303,7 +303,8 @@ def _in_pixels(backdrop: Backdrop, geometries: Sequence[Any]) -> tuple[np.ndarra
     return lines[drawn], owner[drawn]
 
 
-def _canvas(width_px: float, height_px: float) -> Figure:
+def new_figure(width_px: float, height_px: float) -> Figure:
+    """Return an empty figure of a size in pixels."""
     figure = Figure(figsize=(width_px / _DPI, height_px / _DPI), dpi=_DPI, facecolor=_PAPER)
     FigureCanvasAgg(figure)
     return figure
@@ -410,7 +411,7 @@ def _panel_grid(backdrop: Backdrop, columns: int, title: str, caption: str) -> t
     height = width * rows / cols
     lines = 4 // columns
     total = (across * columns, upper + lines * (height + name) + (lines - 1) * gap + lower)
-    figure = _canvas(*total)
+    figure = new_figure(*total)
     axes = []
     for index, text in enumerate(("Image", "Road probability", "Network found", "Against the truth")):
         line, column = divmod(index, columns)
@@ -531,7 +532,7 @@ def _check_suffix(path: str | Path) -> None:
         raise UsageError(f"{path} is no picture that can be written; use one of {', '.join(_SUFFIXES)}")
 
 
-def _write(figure: Figure, path: str | Path, *, overwrite: bool) -> Path:
+def write_figure(figure: Figure, path: str | Path, *, overwrite: bool) -> Path:
     """Write a figure, the same bytes for the same figure."""
     with replacing(path, overwrite=overwrite) as temporary:
         png = temporary.suffix.lower() == ".png"

@@ -25,6 +25,8 @@ class BatchStream:
         batch_size: Crops in a batch.
         crop: Side of a crop in pixels.
         seed: Seed of everything random.
+        scale_octaves: Largest change of scale, as a power of two.
+        roadless_share: Share of the crops without road that is kept.
     """
 
     samples: Sequence[Sample]
@@ -32,12 +34,15 @@ class BatchStream:
     batch_size: int
     crop: int
     seed: int
+    scale_octaves: float = 1.0
+    roadless_share: float = 0.5
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number ``step``: images uint8 (n, crop, crop, 3) and labels uint8 (n, crop, crop)."""
         rng = np.random.default_rng([self.seed, step])
         chosen = rng.choice(len(self.samples), self.batch_size, p=self.weights)
-        crops = [random_crop(self.samples[index], self.crop, rng) for index in chosen]
+        choices = {"scale_octaves": self.scale_octaves, "roadless_share": self.roadless_share}
+        crops = [random_crop(self.samples[index], self.crop, rng, **choices) for index in chosen]
         return np.stack([image for image, _ in crops]), np.stack([label for _, label in crops])
 
     def dataset(self, first: int, last: int) -> tf.data.Dataset:

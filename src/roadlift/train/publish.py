@@ -18,11 +18,11 @@ from roadlift.scene import render
 from roadlift.train.architectures import architecture
 from roadlift.train.data import IGNORE, Sample, read_samples
 from roadlift.train.export import export_onnx
-from roadlift.train.fit import build
 from roadlift.train.halo import choose_halos, measure_halo
 from roadlift.train.options import TrainOptions
 from roadlift.train.run import RunFolder
 from roadlift.train.score import predict_sample
+from roadlift.train.trainer import build
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(13))
 _HALO_SCENE = 4

@@ -20,10 +20,14 @@ def predict_sample(model: keras.Model, sample: Sample, *, stride: int) -> np.nda
     return np.rint(254 / (1 + np.exp(-logits))).astype(np.uint8)
 
 
-def score_samples(model: keras.Model, samples: Sequence[Sample], *, stride: int) -> ProbabilityHistogram:
-    """Count road and background pixels by probability over all ``samples``, ignored pixels left out."""
+def histogram_of(probabilities: Sequence[np.ndarray], samples: Sequence[Sample]) -> ProbabilityHistogram:
+    """Count road and background pixels by probability over all ``samples``, ignored pixels left out.
+
+    Args:
+        probabilities: uint8 (rows, cols), 0..254, of each sample.
+        samples: The labelled images.
+    """
     total = ProbabilityHistogram.empty()
-    for sample in samples:
-        probability = predict_sample(model, sample, stride=stride)
+    for probability, sample in zip(probabilities, samples, strict=True):
         total = total + ProbabilityHistogram.of(probability, sample.label == 1, valid=sample.label != IGNORE)
     return total

@@ -1,0 +1,114 @@
+"""Pictures of a training run: its curves, and what the network sees on a few images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from roadlift.report.figures import FALSE, MISSED, PROBABILITY_COLOURS, RIGHT, new_figure, write_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#6e7781"
+_CELL_PX = 320
+
+
+def draw_curves(log: Mapping[str, Sequence[float]], path: str | Path) -> Path:
+    """Draw loss, score on the development images and learning rate over the steps, as PNG.
+
+    Args:
+        log: Columns ``step``, ``loss``, ``dev_iou`` and ``learning_rate`` of a run's log.
+        path: Picture to write; replaced when whole.
+    """
+    figure = new_figure(1080, 380)
+    panels = figure.subplots(1, 3)
+    columns = (
+        ("loss", "loss", _ORANGE),
+        ("dev_iou", "road IoU on dev", _BLUE),
+        ("learning_rate", "learning rate", _GREY),
+    )
+    for axes, (column, title, colour) in zip(panels, columns, strict=True):
+        axes.plot(log["step"], log[column], color=colour, marker="o", markersize=3)
+        axes.set_title(title, loc="left", fontsize=10)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    _mark_best(panels[1], log)
+    figure.tight_layout()
+    return write_figure(figure, path, overwrite=True)
+
+
+def _mark_best(axes: Axes, log: Mapping[str, Sequence[float]]) -> None:
+    scores = np.asarray(log["dev_iou"], float)
+    if not np.isfinite(scores).any():
+        return
+    best = int(np.nanargmax(scores))
+    axes.annotate(
+        f"best {scores[best]:.3f}",
+        (log["step"][best], scores[best]),
+        textcoords="offset points",
+        xytext=(0, -14),
+        ha="center",
+        fontsize=9,
+    )
+
+
+def draw_predictions(
+    rows: Sequence[tuple[str, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]],
+    path: str | Path,
+    *,
+    threshold: float,
+) -> Path:
+    """Draw image, probability and comparison with the label, a row an image, as PNG.
+
+    Args:
+        rows: Name, image uint8 (rows, cols, 3), probability uint8 (rows, cols) 0..254, label uint8 (rows, cols) 0, 1, 255.
+        path: Picture to write; replaced when whole.
+        threshold: Probability from which a pixel counts as road in the comparison.
+    """
+    figure = new_figure(3 * _CELL_PX, len(rows) * (_CELL_PX + 24))
+    grid = figure.subplots(len(rows), 3, squeeze=False)
+    for axes, (name, image, probability, label) in zip(grid, rows, strict=True):
+        axes[0].imshow(image)
+        axes[0].set_title(name, loc="left", fontsize=8)
+        axes[1].imshow(np.ma.masked_equal(probability, 255), cmap=PROBABILITY_COLOURS, vmin=0, vmax=254)
+        axes[1].set_title("probability", loc="left", fontsize=8)
+        axes[2].imshow(error_map(image, probability >= threshold * 254, label))
+        axes[2].set_title("right blue, missed yellow, false red", loc="left", fontsize=8)
+        for each in axes:
+            each.set_axis_off()
+    figure.tight_layout(pad=0.4)
+    return write_figure(figure, path, overwrite=True)
+
+
+def error_map(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], label: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Paint right, missed and false road over a greyed image; uint8 (rows, cols, 3).
+
+    Args:
+        image: uint8 (rows, cols, 3).
+        mask: bool (rows, cols), the prediction.
+        label: uint8 (rows, cols): 0, 1, and 255 where nothing is compared.
+
+    Example:
+        >>> image = np.zeros((1, 3, 3), np.uint8)
+        >>> painted = error_map(image, np.array([[True, True, False]]), np.array([[1, 0, 1]], np.uint8))
+        >>> [tuple(int(value) for value in pixel) for pixel in painted[0]]
+        [(86, 180, 233), (232, 96, 28), (240, 228, 66)]
+    """
+    painted = np.repeat((image.mean(axis=2, keepdims=True) * 0.6 + 60).astype(np.uint8), 3, axis=2)
+    counted = label != 255
+    for where, colour in (
+        (mask & (label == 1), RIGHT),
+        (mask & (label == 0), FALSE),
+        (~mask & (label == 1), MISSED),
+    ):
+        painted[where & counted] = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return painted
