@@ -60,7 +60,7 @@ def train(
         folder.create(options)
     stream = _stream(images, options, folder)
     trainer = Trainer(design, options)
-    if resume:
+    if resume and folder.last.exists():
         trainer.restore(folder)
     elif options.start:
         trainer.start_from(options.start, stream)

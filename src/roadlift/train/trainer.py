@@ -80,6 +80,7 @@ class Trainer:
         """Train to the last step, or until the score stands still, scoring and saving on the way."""
         options, recorder = self.options, Recorder(folder)
         if not self.step:
+            folder.trim_log(-1)
             self._score(dev, folder, recorder, losses=[], seconds=0.0)
         losses: list[float] = []
         started = time.monotonic()
@@ -125,8 +126,8 @@ class Trainer:
         if iou > self.best_iou:
             self.best_iou, self.best_step = iou, self.step
             folder.save_best(self.averaged)
-        folder.save(self._checkpoint())
         recorder.write(entry, dev, probabilities)
+        folder.save(self._checkpoint())
 
     def _stands_still(self) -> bool:
         patience = self.options.patience * self.options.evaluate_every
