@@ -1,5 +1,21 @@
 """How good a prediction is: pixels, buffers, graphs."""
 
+from roadlift.evaluate.apls import Apls, apls_spacenet
+from roadlift.evaluate.buffers import Breakeven, BufferCounts, RelaxedCounts, RelaxedCurve
+from roadlift.evaluate.cldice import ClDice
+from roadlift.evaluate.graph import RoadGraph, road_graph
 from roadlift.evaluate.pixels import Confusion, ProbabilityHistogram
 
-__all__ = ["Confusion", "ProbabilityHistogram"]
+__all__ = [
+    "Apls",
+    "Breakeven",
+    "BufferCounts",
+    "ClDice",
+    "Confusion",
+    "ProbabilityHistogram",
+    "RelaxedCounts",
+    "RelaxedCurve",
+    "RoadGraph",
+    "apls_spacenet",
+    "road_graph",
+]
