@@ -4,6 +4,7 @@ from roadlift.evaluate.apls import Apls, apls_spacenet
 from roadlift.evaluate.buffers import Breakeven, BufferCounts, RelaxedCounts, RelaxedCurve
 from roadlift.evaluate.cldice import ClDice
 from roadlift.evaluate.graph import RoadGraph, road_graph
+from roadlift.evaluate.marbles import Topo, topo
 from roadlift.evaluate.pixels import Confusion, ProbabilityHistogram
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "RelaxedCounts",
     "RelaxedCurve",
     "RoadGraph",
+    "Topo",
     "apls_spacenet",
     "road_graph",
+    "topo",
 ]

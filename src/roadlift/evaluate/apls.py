@@ -9,7 +9,6 @@ import numpy as np
 import shapely
 
 from roadlift.errors import LimitError, UsageError
-from roadlift.evaluate.buffers import NAN
 from roadlift.evaluate.places import Places, locate, ways_between
 
 if TYPE_CHECKING:
@@ -100,7 +99,13 @@ def apls_spacenet(
     own = [_control_points(graph, interval_m, min_curvature) for graph in graphs]
     if not len(own[0][0]) or not len(own[1][0]):
         return Apls(
-            0.0, 0.0, 0.0, len(own[0][0]), len(own[1][0]), "spacenet", "the truth or the prediction has no roads"
+            0.0,
+            0.0,
+            0.0,
+            len(own[0][0]),
+            len(own[1][0]),
+            "spacenet",
+            "the truth or the prediction has no roads",
         )
     matrices = [graph.node_distances() for graph in graphs]
     scores = []
@@ -112,7 +117,11 @@ def apls_spacenet(
         scores.append(_similarity(matrices[here], places, matrices[there], snapped, min_way_m))
     forth, back = scores
     value = 2 * forth * back / (forth + back) if forth > 0 and back > 0 else 0.0
-    reason = "" if value or max(forth, back) else "no way of one side agrees with the other, or none is long enough"
+    reason = (
+        ""
+        if value or max(forth, back)
+        else "no way of one side agrees with the other, or none is long enough"
+    )
     return Apls(value, forth, back, len(own[0][0]), len(own[1][0]), "spacenet", reason)
 
 

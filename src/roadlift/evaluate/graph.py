@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import networkx as nx
 import numpy as np
 import shapely
+from affine import Affine
 from pyproj import CRS
 from scipy import sparse
 from scipy.sparse import csgraph
 
 from roadlift.errors import InputError, UsageError
-from roadlift.network import RoadMap
+from roadlift.imagery import NO_DATA, Georef
+from roadlift.network import NetworkOptions, RoadMap, vectorize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
+    Booleans = NDArray[np.bool_]
+
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
     Lines = NDArray[np.object_]
+
+Bounds = tuple[float, float, float, float]
+
+TRUTH_OPTIONS = NetworkOptions(min_object_m2=0, max_gap_m=0, min_length_m=0)
+"""How a true mask becomes a graph: nothing small is dropped and no gap is bridged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +98,17 @@ class RoadGraph:
         series = series[~(series.is_empty | series.isna())]
         if series.crs is None:
             if crs is not None:
-                raise UsageError(f"the roads have no CRS and cannot be brought to {crs}; set it, or leave crs out.")
+                raise UsageError(
+                    f"the roads have no CRS and cannot be brought to {crs}; set it, or leave crs out."
+                )
             lines = shapely.transform(series.to_numpy(), lambda at: at * ground_resolution_m)
             return cls.from_lines(lines, split_shared=True)
         return cls.from_lines(series.to_crs(metric_crs(series, crs)).to_numpy(), split_shared=True)
 
     @classmethod
-    def from_networkx(cls, graph: nx.Graph, *, crs: Any = None, ground_resolution_m: float = 1.0) -> RoadGraph:
+    def from_networkx(
+        cls, graph: nx.Graph, *, crs: Any = None, ground_resolution_m: float = 1.0
+    ) -> RoadGraph:
         """Make a graph of a NetworkX graph as OSMnx makes them: ``x``, ``y`` on nodes, ``geometry`` on bent edges.
 
         Args:
@@ -109,6 +123,51 @@ class RoadGraph:
         lines = [_edge_line(graph, u, v, data) for u, v, data in graph.edges(data=True) if data is not None]
         series = gpd.GeoSeries(lines, crs=graph.graph.get("crs"))
         return cls.from_geodataframe(series, crs=crs, ground_resolution_m=ground_resolution_m)
+
+    @classmethod
+    def from_mask(
+        cls,
+        mask: Booleans,
+        georef: Georef | None = None,
+        *,
+        ground_resolution_m: float = 1.0,
+        valid: Booleans | None = None,
+        crs: Any = None,
+    ) -> RoadGraph:
+        """Make a graph of a road mask, so that graph scores have a truth where there are only masks.
+
+        The mask is vectorised by `roadlift.network.vectorize`, with the same thinning, junctions and smoothing as a
+        prediction but without its guesses: no gap is bridged, no short road and no small area is dropped. Side branches
+        shorter than 10 m or 1.5 road widths are: they come from the outline of the mask. Such a graph follows the
+        axis of the masks, to about a pixel; junctions of bands that touch are joined, whatever the map says,
+        and a free end lies half a road width short.
+
+        Args:
+            mask: bool (rows, cols), road.
+            georef: Of the mask; None: x and y are columns and rows times ``ground_resolution_m``.
+            ground_resolution_m: Metres per pixel.
+            valid: bool (rows, cols), False where there is no data; None: all of it is.
+            crs: As in `from_geodataframe`.
+
+        Example:
+            >>> mask = np.zeros((60, 100), bool)
+            >>> mask[26:33] = True
+            >>> RoadGraph.from_mask(mask).lines[0].wkt
+            'LINESTRING (0 29.5, 100 29.5)'
+        """
+        raster = np.where(mask, np.uint8(254), np.uint8(0))
+        if valid is not None:
+            raster[~valid] = NO_DATA
+        pixels = Georef(None, Affine.identity())
+        roads = vectorize(
+            raster, georef or pixels, ground_resolution_m=ground_resolution_m, options=TRUTH_OPTIONS
+        )
+        return cls.from_roadmap(roads, crs=crs, ground_resolution_m=ground_resolution_m)
+
+    @classmethod
+    def from_roadmap(cls, roads: RoadMap, *, crs: Any = None, ground_resolution_m: float = 1.0) -> RoadGraph:
+        """Make a graph of a road map; the arguments are as in `from_geodataframe`."""
+        return cls.from_geodataframe(roads.edges, crs=crs, ground_resolution_m=ground_resolution_m)
 
     @cached_property
     def lengths(self) -> Floats:
@@ -185,14 +244,23 @@ def road_graph(roads: Any, *, crs: Any = None, ground_resolution_m: float = 1.0)
     if isinstance(roads, nx.Graph):
         return RoadGraph.from_networkx(roads, crs=crs, ground_resolution_m=ground_resolution_m)
     if isinstance(roads, RoadMap):
-        roads = roads.edges
-    elif not isinstance(roads, gpd.GeoDataFrame | gpd.GeoSeries):
+        return RoadGraph.from_roadmap(roads, crs=crs, ground_resolution_m=ground_resolution_m)
+    if not isinstance(roads, gpd.GeoDataFrame | gpd.GeoSeries):
         if not isinstance(roads, list | tuple | np.ndarray):
             raise InputError(
                 f"{type(roads).__name__} is no kind of roads; give a RoadMap, a GeoDataFrame, a NetworkX graph or lines."
             )
         roads = gpd.GeoSeries(list(_checked_lines(roads)))
     return RoadGraph.from_geodataframe(roads, crs=crs, ground_resolution_m=ground_resolution_m)
+
+
+def joint_bounds(*graphs: RoadGraph) -> Bounds:
+    """Return west, south, east, north of all graphs together, metres; zeros where none has a road."""
+    lines = np.concatenate([graph.lines for graph in graphs])
+    if not lines.size:
+        return 0.0, 0.0, 0.0, 0.0
+    west, south, east, north = shapely.total_bounds(lines).tolist()
+    return west, south, east, north
 
 
 def metric_crs(roads: Any, crs: Any = None) -> CRS:
@@ -204,19 +272,25 @@ def metric_crs(roads: Any, crs: Any = None) -> CRS:
     if crs is not None:
         chosen = CRS.from_user_input(crs)
         if any(axis.unit_name != "metre" for axis in chosen.axis_info):
-            raise UsageError(f"{chosen.name} is not in metres; give a projected CRS in metres, such as the UTM zone.")
+            raise UsageError(
+                f"{chosen.name} is not in metres; give a projected CRS in metres, such as the UTM zone."
+            )
         return chosen
     if len(roads) == 0:
         return CRS.from_user_input(roads.crs)
-    return roads.estimate_utm_crs()
+    return CRS.from_user_input(roads.estimate_utm_crs())
 
 
 def _checked_lines(lines: Iterable[Any]) -> Lines:
-    made = [line if isinstance(line, shapely.Geometry) else shapely.LineString(_pairs(line)) for line in lines]
+    made = [
+        line if isinstance(line, shapely.Geometry) else shapely.LineString(_pairs(line)) for line in lines
+    ]
     parts: Lines = shapely.get_parts(np.array(made, dtype=object))
     wrong = [part.geom_type for part in parts if part.geom_type not in ("LineString", "LinearRing")]
     if wrong:
-        raise InputError(f"a {wrong[0]} lies among the roads; only LineStrings and MultiLineStrings are roads.")
+        raise InputError(
+            f"a {wrong[0]} lies among the roads; only LineStrings and MultiLineStrings are roads."
+        )
     parts = shapely.force_2d(parts) if parts.size else parts
     if not np.isfinite(shapely.get_coordinates(parts)).all():
         raise InputError("a road has a coordinate that is not finite; repair the file.")
@@ -226,12 +300,14 @@ def _checked_lines(lines: Iterable[Any]) -> Lines:
 def _pairs(line: ArrayLike) -> Floats:
     coordinates = np.asarray(line, np.float64)
     if coordinates.ndim != 2 or coordinates.shape[1] != 2 or len(coordinates) < 2:
-        raise InputError(f"a line of shape {coordinates.shape} is given; a line is at least two pairs (x, y).")
+        raise InputError(
+            f"a line of shape {coordinates.shape} is given; a line is at least two pairs (x, y)."
+        )
     return coordinates
 
 
 def _numbered(coordinates: Floats) -> tuple[Floats, Integers]:
-    """Number coordinates by first appearance: the different ones, and which of them each is."""
+    """Return the different coordinates by first appearance, and which of them each is."""
     _, first, inverse = np.unique(coordinates, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty(order.size, np.int64)
@@ -256,10 +332,7 @@ def _split_at_shared_vertices(lines: Lines) -> Lines:
     pieces: list[Any] = []
     for at in np.split(np.arange(index.size), np.flatnonzero(np.diff(index)) + 1):
         cuts = [0, *(np.flatnonzero(shared[at[1:-1]]) + 1), len(at) - 1]
-        pieces += [
-            shapely.LineString(coordinates[at[begin : end + 1]])
-            for begin, end in zip(cuts[:-1], cuts[1:], strict=True)
-        ]
+        pieces += [shapely.LineString(coordinates[at[begin : end + 1]]) for begin, end in pairwise(cuts)]
     return np.array(pieces, dtype=object)
 
 

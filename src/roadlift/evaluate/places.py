@@ -39,8 +39,8 @@ class Places:
 
     @property
     def present(self) -> Booleans:
-        """bool (places,), False for nowhere."""
-        return self.edge != -2
+        """False for nowhere: bool (places,)."""
+        return np.not_equal(self.edge, -2)
 
     @classmethod
     def at_nodes(cls, nodes: Integers) -> Places:
@@ -70,8 +70,10 @@ class Places:
         )
 
     def identities(self) -> Integers:
-        """Number the places so that equal numbers are the same place (to a micrometre); int64 (places,)."""
-        steps = np.where(self.edge < 0, self.nodes[:, 0], np.rint(self.ways_m[:, 0].clip(0, 1e9) / _ROUNDING_M))
+        """Return numbers that are equal for the same place (to a micrometre): int64 (places,)."""
+        steps = np.where(
+            self.edge < 0, self.nodes[:, 0], np.rint(self.ways_m[:, 0].clip(0, 1e9) / _ROUNDING_M)
+        )
         keys = np.stack([self.edge, steps.astype(np.int64)], axis=1)
         _, numbers = np.unique(keys, axis=0, return_inverse=True)
         return np.asarray(numbers.ravel(), np.int64)
@@ -91,7 +93,7 @@ def locate(graph: RoadGraph, coordinates: Floats, *, within_m: float) -> Places:
     nowhere = Places.at_nodes(np.zeros(count, np.int64)).without(np.ones(count, bool))
     if not count or not graph.lines.size:
         return nowhere
-    points = shapely.points(coordinates)
+    points = np.asarray(shapely.points(coordinates), dtype=object)
     near = shapely.STRtree(graph.lines).query_nearest(points, max_distance=max(within_m, 1e-9) * (1 + 1e-9))
     order = np.lexsort((near[1], near[0]))
     which, edge = near[0][order], near[1][order]
@@ -100,9 +102,13 @@ def locate(graph: RoadGraph, coordinates: Floats, *, within_m: float) -> Places:
     which, edge = which[first], edge[first]
     close = shapely.distance(points[which], graph.lines[edge]) <= within_m
     which, edge = which[close], edge[close]
-    along = shapely.line_locate_point(graph.lines[edge], points[which])
+    along = np.asarray(shapely.line_locate_point(graph.lines[edge], points[which]), np.float64)
     found = on_edges(graph.ends, graph.lengths, edge, along)
-    for ours, theirs in ((nowhere.edge, found.edge), (nowhere.nodes, found.nodes), (nowhere.ways_m, found.ways_m)):
+    for ours, theirs in (
+        (nowhere.edge, found.edge),
+        (nowhere.nodes, found.nodes),
+        (nowhere.ways_m, found.ways_m),
+    ):
         ours[which] = theirs
     return nowhere
 
