@@ -141,12 +141,16 @@ def bent(leg: np.ndarray, towards: np.ndarray) -> np.ndarray:
     return leg
 
 
+def meet(graph: LineGraph) -> LineGraph:
+    return meet_on_axes(graph, graph.degree >= 3)
+
+
 def test_junction_moves_to_the_crossing_of_its_axes() -> None:
     along = np.arange(0.0, 41.0)
     zero = np.zeros_like(along)
     wrong = np.array([2.0, 1.0])
     legs = [np.stack(leg, axis=1) for leg in ((along, zero), (-along, zero), (zero, along), (zero, -along))]
-    graph = meet_on_axes(graph_of([bent(leg, wrong) for leg in legs]))
+    graph = meet(graph_of([bent(leg, wrong) for leg in legs]))
     centre = graph.nodes[graph.degree == 4][0]
     assert np.hypot(*centre) < 0.1
     assert ends_meet_nodes(graph)
@@ -156,7 +160,7 @@ def test_junction_moves_to_the_crossing_of_its_axes() -> None:
 
 def test_parallel_legs_leave_the_node_where_it_is() -> None:
     legs = [[(0, 0), (0, 20), (0, 40)], [(0, 0), (0, -20), (0, -40)], [(0, 0), (1, 0)]]
-    graph = meet_on_axes(graph_of([Polylines.of([leg]).resampled(1.0)[0] for leg in legs]))
+    graph = meet(graph_of([Polylines.of([leg]).resampled(1.0)[0] for leg in legs]))
     np.testing.assert_allclose(graph.nodes[graph.degree == 3][0], [0, 0], atol=1e-6)
 
 

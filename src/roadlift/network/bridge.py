@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 from scipy.spatial import cKDTree
 from skimage.graph import MCP_Geometric
 
 from roadlift.imagery.grid import Window
-from roadlift.network.linegraph import LineGraph
+from roadlift.network.linegraph import LineGraph, split_at
 from roadlift.network.polylines import Polylines
 from roadlift.network.prune import concatenate
 from roadlift.network.raster import NO_DATA, PROBABILITY_ONE, Raster
@@ -35,6 +36,7 @@ SIDE_PENALTY = 2.0  # joining the side of a road costs this much more than joini
 TARGETS_PER_END = 4
 WINDOW_MARGIN = 10  # pixels around a gap in which the least-cost path may go
 IMPASSABLE = -1.0
+ON_ROAD = 1.0  # a path so near to a line (pixels) meets it
 LEAST_COST = 0.02  # of a pixel with probability 1: a path is never free
 
 
@@ -70,16 +72,27 @@ def bridge_gaps(
     dense = graph.lines.resampled(1.0)
     gaps = sorted(_find_gaps(graph, dense, ends, raster, max_length, max_cost), key=lambda gap: gap.cost)
     target_node = _nodes_of_vertices(graph, dense)
-    chosen, used = [], set[int]()
-    for gap in gaps:
-        other = int(target_node[gap.target])
-        if gap.node in used or other in used:
-            continue
-        used |= {gap.node, other} - {-1}
-        chosen.append(gap)
+    chosen = _choose(gaps, target_node)
     if not chosen:
         return graph, Polylines.of([]), np.empty(0)
     return _insert(graph, dense, chosen), Polylines.of([gap.path for gap in chosen]), _costs(chosen)
+
+
+def _choose(gaps: list[_Gap], target_node: Integers) -> list[_Gap]:
+    """Take the cheapest gaps first, each end once, and none that crosses one that was taken."""
+    paths = Polylines.of([gap.path for gap in gaps]).to_shapely()
+    one, other = shapely.STRtree(paths).query(paths, predicate="intersects")
+    meets: dict[int, set[int]] = {}
+    for first, second in zip(one.tolist(), other.tolist(), strict=True):
+        meets.setdefault(first, set()).add(second)
+    chosen, used = set[int](), set[int]()
+    for number, gap in enumerate(gaps):
+        target = int(target_node[gap.target])
+        if gap.node in used or target in used or chosen & meets.get(number, set()):
+            continue
+        used |= {gap.node, target} - {-1}
+        chosen.add(number)
+    return [gaps[number] for number in sorted(chosen)]
 
 
 def _costs(gaps: list[_Gap]) -> Floats:
@@ -116,13 +129,13 @@ def _find_gaps(
     gaps = []
     for node, found in zip(ends.tolist(), near, strict=True):
         targets = _targets_ahead(graph, dense, node, int(own[node]), np.array(found), heading, target_node)
-        for target, turn in targets:
-            gap = _cross(graph.nodes[node], dense.coordinates[target], raster)
-            cost = (
-                gap[1] * (1 + TURN_PENALTY * turn) * (1.0 if open_end[target_node[target]] else SIDE_PENALTY)
-            )
+        for wanted, turn in targets:
+            path, unseen = _cross(graph.nodes[node], dense.coordinates[wanted], raster)
+            target, path = _stop_at_road(path, wanted, int(own[node]), dense, tree)
+            side = 1.0 if open_end[target_node[target]] else SIDE_PENALTY
+            cost = unseen * (1 + TURN_PENALTY * turn) * side
             if cost <= max_cost:
-                gaps.append(_Gap(node, target, cost, gap[0]))
+                gaps.append(_Gap(node, target, cost, path))
     return gaps
 
 
@@ -170,48 +183,30 @@ def _cross(start: Floats, stop: Floats, raster: Raster) -> tuple[Floats, float]:
     return np.concatenate([start[None], middle, stop[None]]), float(costs[end])
 
 
+def _stop_at_road(path: Floats, target: int, own: int, dense: Polylines, tree: cKDTree) -> tuple[int, Floats]:
+    """End a path at the first road that it comes to, which need not be the one it was looking for."""
+    distance, vertex = tree.query(path[1:-1])
+    hits = np.flatnonzero(
+        (distance < ON_ROAD) & (dense.owner[np.minimum(vertex, len(dense.owner) - 1)] != own)
+    )
+    if not len(hits):
+        return target, path
+    met = int(vertex[hits[0]])
+    return met, np.concatenate([path[: hits[0] + 1], dense.coordinates[met][None]])
+
+
 def _insert(graph: LineGraph, dense: Polylines, gaps: list[_Gap]) -> LineGraph:
     """Add bridges as edges and split the roads whose sides they meet."""
     node_at = _nodes_of_vertices(graph, dense)
     splits = np.unique([gap.target for gap in gaps if node_at[gap.target] < 0]).astype(np.int64)
     node_at[splits] = len(graph.nodes) + np.arange(len(splits))
-    cut = _split(graph, dense, splits, node_at)
-    bridges = Polylines.of([gap.path for gap in gaps])
-    return LineGraph(
-        np.concatenate([graph.nodes, dense.coordinates[splits]]),
-        np.append(graph.border, np.zeros(len(splits), dtype=bool)),
-        np.append(graph.radius, _radius_beside(graph, dense, splits)),
-        np.append(cut.u, [gap.node for gap in gaps]).astype(np.int64),
-        np.append(cut.v, [node_at[gap.target] for gap in gaps]).astype(np.int64),
-        concatenate([cut.lines, bridges]),
-        np.append(cut.bridge_cost, _costs(gaps)),
-    )
-
-
-def _radius_beside(graph: LineGraph, dense: Polylines, splits: Integers) -> Floats:
     line = dense.owner[splits]
-    radius: Floats = np.maximum(graph.radius[graph.u[line]], graph.radius[graph.v[line]])
-    return radius
-
-
-def _split(graph: LineGraph, dense: Polylines, splits: Integers, node_at: Integers) -> LineGraph:
-    """Cut lines at inner vertices (``splits``, rising) of their dense form; others stay as they are."""
-    touched = np.zeros(len(graph.lines), dtype=bool)
-    touched[dense.owner[splits]] = True
-    rest = np.flatnonzero(~touched)
-    copies = np.ones(len(dense.coordinates), dtype=np.int64)
-    copies[splits] = 2
-    source = np.repeat(np.arange(len(copies)), copies)[np.repeat(touched[dense.owner], copies)]
-    again = np.append(False, source[1:] == source[:-1])
-    own_first = np.isin(source, dense.first) & ~again
-    starts = np.flatnonzero(own_first | again)
-    offsets = np.append(starts, len(source)).astype(np.int64)
-    pieces = Polylines(dense.coordinates[source], offsets)
-    line = dense.owner[source[starts]]
+    radius = np.maximum(graph.radius[graph.u[line]], graph.radius[graph.v[line]])
+    cut = split_at(replace(graph, lines=dense), splits, radius)
     return replace(
-        graph,
-        u=np.append(graph.u[rest], node_at[source[offsets[:-1]]]),
-        v=np.append(graph.v[rest], node_at[source[offsets[1:] - 1]]),
-        lines=concatenate([graph.lines.take(rest), pieces]),
-        bridge_cost=np.append(graph.bridge_cost[rest], graph.bridge_cost[line]),
+        cut,
+        u=np.append(cut.u, [gap.node for gap in gaps]).astype(np.int64),
+        v=np.append(cut.v, [node_at[gap.target] for gap in gaps]).astype(np.int64),
+        lines=concatenate([cut.lines, Polylines.of([gap.path for gap in gaps])]),
+        bridge_cost=np.append(cut.bridge_cost, _costs(gaps)),
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Booleans = NDArray[np.bool_]
 
 AXIS_FROM, AXIS_TO = 1.2, 5.0  # the stretch of a leg that shows its axis, in half widths from the node
+FEWEST_POINTS = 3
 STAY = 0.05  # weight of the old place of a node against the axes: settles legs that are all parallel
 
 
@@ -88,13 +89,17 @@ class _Legs:
     usable: Booleans
 
 
-def meet_on_axes(graph: LineGraph) -> LineGraph:
-    """Move each junction to where the axes of its legs cross and straighten the legs next to it.
+def meet_on_axes(graph: LineGraph, meeting: Booleans) -> LineGraph:
+    """Move junctions and corners to where the axes of their legs cross and straighten the legs next to them.
+
+    Args:
+        graph: lines in the middle of their roads.
+        meeting: (nodes,) bool, the junctions and corners.
 
     The node minimises the squared distance to the lines fitted to its legs between 1.2 and 5 half widths from
     it; it moves by at most one half width.
     """
-    legs = _leg_axes(graph)
+    legs = _leg_axes(graph, meeting)
     nodes = _nearest_to_axes(graph, legs)
     lines = graph.lines
     total = lines.lengths[lines.owner]
@@ -106,10 +111,10 @@ def meet_on_axes(graph: LineGraph) -> LineGraph:
     return replace(graph, lines=lines.keep(~bent)).moved(nodes)
 
 
-def _leg_axes(graph: LineGraph) -> _Legs:
+def _leg_axes(graph: LineGraph, meeting: Booleans) -> _Legs:
     lines = graph.lines
     node = np.concatenate([graph.u, graph.v])
-    junction = (graph.degree >= JUNCTION_EDGES)[node]
+    junction = meeting[node]
     length = np.tile(lines.lengths, 2)
     clear = np.where(junction, np.minimum(graph.radius[node], length / 3), 0.0)
     along = np.concatenate([lines.along, lines.lengths[lines.owner] - lines.along])
@@ -128,7 +133,7 @@ def _leg_axes(graph: LineGraph) -> _Legs:
     )
     angle = 0.5 * np.arctan2(2 * cross, row2 - col2)
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return _Legs(node, clear, middle, direction, junction & (count >= JUNCTION_EDGES))
+    return _Legs(node, clear, middle, direction, junction & (count >= FEWEST_POINTS))
 
 
 def _mean_by(group: Integers, point: Floats, count: Integers) -> Floats:

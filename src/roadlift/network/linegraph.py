@@ -84,6 +84,10 @@ class LineGraph:
             self.bridge_cost[edges],
         )
 
+    def densified(self, spacing: float) -> LineGraph:
+        """Return the graph with vertices at equal distances of about ``spacing`` along its lines."""
+        return replace(self, lines=self.lines.resampled(spacing))
+
     def moved(self, nodes: Floats) -> LineGraph:
         """Return the graph with its nodes elsewhere, (nodes, 2); the ends of the lines follow."""
         coordinates = self.lines.coordinates.copy()
@@ -156,3 +160,41 @@ def _face_forward(u: Integers, v: Integers, through: Booleans, chain: Integers) 
     leaves = np.where(flip[previous], u[previous], v[previous])
     flip[last] = u[last] != leaves
     return flip
+
+
+def split_at(graph: LineGraph, vertices: Integers, radius: Floats) -> LineGraph:
+    """Cut lines at inner vertices, which become nodes after those that there are, in their order.
+
+    Args:
+        graph: the lines.
+        vertices: (places,) rising indices of vertices that are no ends of lines.
+        radius: (places,) half the road's width there, pixels.
+
+    Example:
+        >>> from roadlift.network.polylines import Polylines
+        >>> lines = Polylines.of([[(0, 0), (0, 2), (0, 5)]])
+        >>> graph = LineGraph(np.array([[0.0, 0], [0, 5]]), np.zeros(2, bool), np.ones(2),
+        ...                   np.array([0]), np.array([1]), lines)
+        >>> cut = split_at(graph, np.array([1]), np.ones(1))
+        >>> cut.u.tolist(), cut.v.tolist(), cut.lines.lengths.tolist()
+        ([0, 2], [2, 1], [2.0, 3.0])
+    """
+    copies = np.ones(len(graph.lines.coordinates), dtype=np.int64)
+    copies[vertices] = 2
+    source = np.repeat(np.arange(len(copies)), copies)
+    number = len(graph.nodes) + np.arange(len(vertices))
+    offsets = np.sort(np.concatenate([graph.lines.offsets, vertices + 1]))
+    offsets = offsets + np.searchsorted(vertices, offsets - 1)
+    line = graph.lines.owner[source[offsets[:-1]]]
+    begins, ends = np.zeros(len(copies), dtype=np.int64), np.zeros(len(copies), dtype=np.int64)
+    begins[graph.lines.first], ends[graph.lines.last] = graph.u, graph.v
+    begins[vertices] = ends[vertices] = number
+    return LineGraph(
+        np.concatenate([graph.nodes, graph.lines.coordinates[vertices]]),
+        np.append(graph.border, np.zeros(len(vertices), dtype=bool)),
+        np.append(graph.radius, radius),
+        begins[source[offsets[:-1]]],
+        ends[source[offsets[1:] - 1]],
+        replace(graph.lines, coordinates=graph.lines.coordinates[source], offsets=offsets),
+        graph.bridge_cost[line],
+    )

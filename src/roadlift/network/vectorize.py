@@ -14,11 +14,13 @@ from roadlift.errors import InputError
 from roadlift.network.bridge import bridge_gaps
 from roadlift.network.build import NetworkParts
 from roadlift.network.centre import centre_lines, reach_border
+from roadlift.network.corners import split_at_corners
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
 from roadlift.network.mask import find_roads
 from roadlift.network.measure import geodesic_lengths, measure_lines
 from roadlift.network.options import NetworkOptions
+from roadlift.network.planar import keep_apart
 from roadlift.network.polylines import Polylines
 from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs, straighten_ends
 from roadlift.network.raster import NO_DATA, Raster, as_raster, read_around
@@ -93,11 +95,11 @@ def vectorize(
     raster = as_raster(probability)
     graph, findings = trace_roads(raster, ground_resolution_m=ground_resolution_m, options=options)
     graph, cleaned = clean(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
-    graph = draw(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
+    graph, drawn = draw(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
     measures = _measure(graph, raster, ground_resolution_m, options)
     crs = _geodetic_crs(georef)
     doubtful = (measures["probability"] < options.threshold).to_numpy() & ~graph.bridged
-    findings += cleaned
+    findings += cleaned + drawn
     findings.append(Finding("doubtful", "mean probability below the threshold", graph.lines.take(doubtful)))
     parts = _on_map(graph, findings, measures, georef, crs, ground_resolution_m)
     return parts.build(crs=crs, provenance=provenance or {})
@@ -191,28 +193,32 @@ def clean(
 
 def draw(
     graph: LineGraph, raster: Raster, *, ground_resolution_m: float, options: NetworkOptions
-) -> LineGraph:
-    """Draw junctions together, move lines to the middle of their roads, smooth and simplify."""
+) -> tuple[LineGraph, list[Finding]]:
+    """Draw junctions together, move lines to the middle of their roads, smooth and simplify; with what is doubtful."""
     graph = contract_links(
         graph,
         width_ratio=options.junction_width_ratio,
         max_length=options.max_junction_m / ground_resolution_m,
     )
-    graph = centre_lines(
-        graph,
-        raster,
-        max_width=options.max_width_m / ground_resolution_m,
-        sigma=options.smooth_m / ground_resolution_m,
-    )
-    graph = meet_on_axes(graph)
+    if options.smooth_m > 0:
+        graph = centre_lines(
+            graph,
+            raster,
+            max_width=options.max_width_m / ground_resolution_m,
+            sigma=options.smooth_m / ground_resolution_m,
+        )
+        graph, corners = split_at_corners(graph)
+        graph = meet_on_axes(graph, corners | (graph.degree >= JUNCTION_EDGES))
     rings = graph.loops & (graph.degree < JUNCTION_EDGES)[graph.u]
-    lines = smooth_lines(graph.lines, sigma=options.smooth_m / ground_resolution_m, closed=rings)
-    lines = simplify_lines(lines, tolerance=options.simplify_m / ground_resolution_m)
+    smooth = smooth_lines(graph.lines, sigma=options.smooth_m / ground_resolution_m, closed=rings)
+    simple = simplify_lines(smooth, tolerance=options.simplify_m / ground_resolution_m)
+    lines, crossing = keep_apart([graph.lines, smooth, simple])
     nodes = graph.nodes.copy()
     nodes[graph.u[rings]] = lines.starts[rings]
-    drawn = reach_border(replace(graph, nodes=nodes, lines=lines), raster.shape)
+    tangled = Finding("doubtful", "crosses another road without a junction", lines.take(crossing))
+    drawn = reach_border(merge_through_nodes(replace(graph, nodes=nodes, lines=lines)), raster.shape)
     lines = drawn.lines.moved(np.round(drawn.lines.coordinates, DECIMALS))
-    return replace(drawn, nodes=np.round(drawn.nodes, DECIMALS), lines=lines)
+    return replace(drawn, nodes=np.round(drawn.nodes, DECIMALS), lines=lines), [tangled]
 
 
 def _measure(
