@@ -62,7 +62,7 @@ def centre_lines(graph: LineGraph, raster: Raster, *, max_width: float, sigma: f
             & (lines.lengths[lines.owner] - lines.along >= clear[graph.v][lines.owner])
         )
         profiles = read_profiles(lines, raster, max_width=max_width)
-        offset = _offsets(lines, profiles, free & _edges_seen(lines, profiles, far), max_width, beside)
+        offset = _offsets(lines, profiles, free & profiles.inside(lines, raster.shape), max_width, beside)
         lines = lines.moved(np.clip(lines.coordinates + offset[:, None] * profiles.normal, -0.5, far))
     nodes = graph.nodes.copy()
     loose = (degree < JUNCTION_EDGES) & (degree > 0)
@@ -70,15 +70,6 @@ def centre_lines(graph: LineGraph, raster: Raster, *, max_width: float, sigma: f
         leads = loose[end] & ~graph.bridged
         nodes[end[leads]] = places[leads]
     return replace(graph, lines=lines).moved(nodes)
-
-
-def _edges_seen(lines: Polylines, profiles: Profiles, far: Floats) -> Booleans:
-    """Whether both edges of the road lie inside the image, which ends at -0.5 and ``far``."""
-    seen = np.ones(len(lines.coordinates), dtype=bool)
-    for distance in (-profiles.left, profiles.right):
-        edge = lines.coordinates + distance[:, None] * profiles.normal
-        seen &= np.all((edge >= -0.5) & (edge <= far), axis=1)
-    return seen
 
 
 def _offsets(

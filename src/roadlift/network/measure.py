@@ -39,7 +39,9 @@ def measure_lines(
     Every pixel of length the probability is read on the line, and across it to both sides: the width is the
     distance between the two places where the profile falls to half of its value on the line (full width at
     half maximum), linearly interpolated. A line's width is the median, its spread the distance between the
-    tenth and ninetieth percentile, over the part that is not inside a junction.
+    tenth and ninetieth percentile, over the part that is not inside a junction and whose two edges are inside
+    the raster. Where there is no such part the width is the tenth percentile of all of the line: what other
+    roads and the border add to the profile makes it wider, never narrower.
 
     Args:
         lines: row and column, pixel centres at whole numbers.
@@ -53,8 +55,13 @@ def measure_lines(
     on_line, width = profile.on_line, profile.left + profile.right
     remaining = dense.lengths[dense.owner] - dense.along
     clear = (dense.along >= skip_u[dense.owner]) & (remaining >= skip_v[dense.owner])
-    clear |= (np.bincount(dense.owner[clear], minlength=len(dense)) == 0)[dense.owner]
+    clear &= profile.inside(dense, raster.shape)
     low, median, high = percentiles(dense.owner[clear], width[clear], len(dense), (0.1, 0.5, 0.9))
+    narrow, wide = percentiles(dense.owner, width, len(dense), (0.1, 0.9))
+    measured = np.bincount(dense.owner[clear], minlength=len(dense)) > 0
+    low, median, high = (
+        np.where(measured, one, other) for one, other in ((low, narrow), (median, narrow), (high, wide))
+    )
     smallest, tenth = percentiles(dense.owner, on_line, len(dense), (0.0, 0.1))
     return LineMeasures(median, high - low, _mean(dense.owner, on_line, len(dense)), smallest, tenth)
 

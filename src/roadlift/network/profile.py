@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from roadlift.network.polylines import Polylines
 
+    Booleans = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
 PROFILE_STEP = 0.5
@@ -35,6 +36,14 @@ class Profiles:
     left: Floats
     right: Floats
     normal: Floats
+
+    def inside(self, lines: Polylines, shape: tuple[int, int]) -> Booleans:
+        """Whether both edges of the road lie inside the raster, which ends half a pixel outside of its pixel centres."""
+        inside = np.ones(len(lines.coordinates), dtype=bool)
+        for distance in (-self.left, self.right):
+            edge = lines.coordinates + distance[:, None] * self.normal
+            inside &= np.all((edge >= -0.5) & (edge <= np.array(shape) - 0.5), axis=1)
+        return inside
 
 
 def read_profiles(lines: Polylines, raster: Raster, *, max_width: float) -> Profiles:
