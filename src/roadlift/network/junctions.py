@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 AXIS_FROM, AXIS_TO = 1.2, 5.0  # the stretch of a leg that shows its axis, in half widths from the node
 FEWEST_POINTS = 3
+FEWEST_FOR_A_BEND = 6
+LEAST_RISE = 0.5  # pixels that a leg is off its chord, from which it counts as a bend
 STAY = 0.05  # weight of the old place of a node against the axes: settles legs that are all parallel
 
 
@@ -122,7 +124,7 @@ def _leg_axes(graph: LineGraph, meeting: Booleans) -> _Legs:
     point = np.tile(lines.coordinates, (2, 1))
     radius = graph.radius[node]
     inside = (along >= AXIS_FROM * radius[leg]) & (along <= np.minimum(AXIS_TO * radius, length * 0.9)[leg])
-    leg, point = leg[inside], point[inside]
+    leg, point, along = leg[inside], point[inside], along[inside]
     count = np.bincount(leg, minlength=len(node))
     safe = np.maximum(count, 1)
     middle = _mean_by(leg, point, safe)
@@ -133,7 +135,37 @@ def _leg_axes(graph: LineGraph, meeting: Booleans) -> _Legs:
     )
     angle = 0.5 * np.arctan2(2 * cross, row2 - col2)
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    curved, start, tangent = _bends(leg, point, along, count)
+    middle[curved], direction[curved] = start, tangent
     return _Legs(node, clear, middle, direction, junction & (count >= FEWEST_POINTS))
+
+
+def _bends(leg: Integers, point: Floats, along: Floats, count: Integers) -> tuple[Integers, Floats, Floats]:
+    """Find the legs that bend, and where they come from: place and direction at the node of a parabola fitted to each.
+
+    The axis of a bend is no straight line: on the ring of a roundabout it would lead outside.
+    """
+    legs = len(count)
+    long = np.flatnonzero(count >= FEWEST_FOR_A_BEND)
+    power = along[:, None] ** np.arange(5)
+    sums = np.stack([np.bincount(leg, weights=power[:, k], minlength=legs) for k in range(5)], axis=1)[long]
+    normal = sums[:, np.arange(3)[:, None] + np.arange(3)]
+    right = np.stack(
+        [
+            np.stack(
+                [np.bincount(leg, weights=power[:, k] * point[:, axis], minlength=legs) for axis in (0, 1)]
+            )
+            for k in range(3)
+        ]
+    )[:, :, long]
+    fit = np.linalg.solve(normal, np.moveaxis(right, 2, 0))
+    mean = sums[:, 1] / sums[:, 0]
+    spread = 12 * (sums[:, 2] / sums[:, 0] - mean**2)  # squared length of the stretch
+    rise = np.hypot(fit[:, 2, 0], fit[:, 2, 1]) * spread / 4
+    curved = rise > LEAST_RISE
+    tangent = fit[curved, 1]
+    size = np.maximum(np.hypot(tangent[:, 0], tangent[:, 1]), 1e-9)
+    return long[curved], fit[curved, 0], tangent / size[:, None]
 
 
 def _mean_by(group: Integers, point: Floats, count: Integers) -> Floats:

@@ -1,0 +1,91 @@
+"""Shapes of roads that a network must keep: corners, roundabouts, carriageways, crossings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+
+from roadlift.imagery.georef import Georef
+from roadlift.network import vectorize
+
+PIXELS = Georef(None, Affine.identity())
+
+
+def paint(lines, *, width: float = 7.0, size: int = 160) -> np.ndarray:
+    """Roads of one width around lines in pixel coordinates (x, y)."""
+    rows, cols = np.mgrid[:size, :size]
+    shape = shapely.buffer(shapely.union_all([shapely.LineString(line) for line in lines]), width / 2)
+    shapely.prepare(shape)
+    return shapely.contains_xy(shape, cols + 0.5, rows + 0.5).astype(np.uint8) * 254
+
+
+def roads_of(lines, **options):
+    return vectorize(paint(lines, **options), PIXELS, ground_resolution_m=1.0)
+
+
+@pytest.mark.parametrize("angle", [60, 90, 120])
+@pytest.mark.parametrize("turn", [0, 25])
+def test_corners_stay_corners(angle: float, turn: float) -> None:
+    corner = np.array([80.0, 80.0])
+    legs = [corner + 120 * np.array([np.cos(a), np.sin(a)]) for a in np.deg2rad([turn, turn + 180 - angle])]
+    roads = roads_of([[legs[0], corner, legs[1]]])
+    assert len(roads.edges) == 1
+    assert shapely.distance(roads.edges.geometry.iloc[0], shapely.Point(corner)) < 0.6
+    vertices = shapely.get_coordinates(roads.edges.geometry.iloc[0])
+    assert np.hypot(*(vertices - corner).T).min() < 0.8
+
+
+@pytest.mark.parametrize("radius", [12, 20, 40])
+def test_bends_stay_round(radius: float) -> None:
+    angle = np.linspace(0, np.pi / 2, 60)
+    bend = np.stack([80 + radius * np.sin(angle), 80 - radius * np.cos(angle)], axis=1)
+    truth = np.concatenate([[(-20, 80 - radius)], bend, [(80 + radius, 180)]])
+    roads = roads_of([truth])
+    assert shapely.hausdorff_distance(roads.edges.geometry.iloc[0], shapely.LineString(truth), 0.05) < 20.8
+    inside = shapely.box(5, 5, 155, 155)
+    drawn = roads.edges.geometry.iloc[0].intersection(inside)
+    points = shapely.points(shapely.get_coordinates(shapely.segmentize(drawn, 1.0)))
+    assert shapely.distance(shapely.LineString(truth), points).max() < 0.8
+
+
+def test_a_roundabout_keeps_its_ring() -> None:
+    angle = np.linspace(0, 2 * np.pi, 100)
+    ring = np.stack([80 + 18 * np.cos(angle), 80 + 18 * np.sin(angle)], axis=1)
+    legs = [
+        [(80 + 18 * c, 80 + 18 * s), (80 + 120 * c, 80 + 120 * s)]
+        for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))
+    ]
+    roads = roads_of([ring, *legs])
+    assert sorted(roads.nodes["degree"]) == [1] * 4 + [3] * 4
+    around = roads.edges[~roads.edges["border"]]
+    assert len(around) == 4
+    assert around["length_m"].sum() == pytest.approx(2 * np.pi * 18, rel=0.02)
+
+
+@pytest.mark.parametrize("gap", [4, 8])
+def test_two_carriageways_stay_two(gap: float) -> None:
+    roads = roads_of([[(-20, 70.5), (180, 70.5)], [(-20, 77.5 + gap), (180, 77.5 + gap)]])
+    assert len(roads.edges) == 2
+    np.testing.assert_allclose(roads.edges["width_m"], 7, atol=0.1)
+
+
+@pytest.mark.parametrize("angle", [50, 70, 90])
+def test_a_crossing_is_one_node_where_the_axes_cross(angle: float) -> None:
+    legs = [80 + 130 * np.array([np.cos(a), np.sin(a)]) for a in np.deg2rad([0, angle])]
+    roads = roads_of([[leg, 160 - leg] for leg in legs])
+    assert sorted(roads.nodes["degree"]) == [1, 1, 1, 1, 4]
+    centre = roads.nodes.loc[roads.nodes["degree"] == 4].geometry.iloc[0]
+    assert centre.distance(shapely.Point(80, 80)) < 0.5
+
+
+def test_offset_side_roads_stay_two_junctions() -> None:
+    roads = roads_of([[(-20, 80), (180, 80)], [(60, 80), (60, -20)], [(85, 80), (85, 180)]])
+    assert sorted(roads.nodes["degree"]) == [1, 1, 1, 1, 3, 3]
+
+
+def test_a_side_road_meets_the_axis_of_the_main_road() -> None:
+    roads = roads_of([[(-20, 80), (180, 80)], [(80, 80), (110, -40)]])
+    junction = roads.nodes[roads.nodes["degree"] == 3].geometry.iloc[0]
+    assert junction.distance(shapely.Point(80, 80)) < 0.6
