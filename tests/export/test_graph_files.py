@@ -7,28 +7,10 @@ from xml.etree import ElementTree as ET
 import networkx as nx
 import numpy as np
 import pytest
-from affine import Affine
-from rasterio.crs import CRS
 
 from roadlift.errors import UsageError
 from roadlift.export import save
-from roadlift.imagery.georef import Georef
-from roadlift.network import RoadMap, vectorize
-
-
-def roads_in(epsg: int | None) -> RoadMap:
-    raster = np.zeros((120, 120), np.uint8)
-    raster[57:64] = raster[:, 57:64] = 254
-    raster[57:64, 80:86] = 0
-    rows, cols = np.mgrid[:120, :120]
-    raster[np.abs(np.hypot(rows - 28, cols - 28) - 15) < 3] = 254
-    crs = CRS.from_epsg(epsg) if epsg else None
-    return vectorize(raster, Georef(crs, Affine(1, 0, 100_000, 0, -1, 900_000)), ground_resolution_m=1.0)
-
-
-@pytest.fixture(scope="module")
-def roads() -> RoadMap:
-    return roads_in(26986)
+from roadlift.network import RoadMap
 
 
 def test_graphml_holds_the_routable_graph_as_text(tmp_path, roads: RoadMap) -> None:
@@ -43,8 +25,8 @@ def test_graphml_holds_the_routable_graph_as_text(tmp_path, roads: RoadMap) -> N
         assert stored == {name: str(value) for name, value in attributes.items()}
 
 
-def test_graphml_without_crs(tmp_path) -> None:
-    save(roads_in(None), tmp_path / "roads.graphml")
+def test_graphml_without_crs(tmp_path, make_roads) -> None:
+    save(make_roads(None), tmp_path / "roads.graphml")
     assert "crs" not in nx.read_graphml(tmp_path / "roads.graphml").graph
 
 
@@ -68,17 +50,17 @@ def test_osm_is_new_ways_joined_at_shared_nodes(tmp_path, roads: RoadMap) -> Non
     assert sum("fixme" in tag for tag in tags) == roads.edges["bridged"].sum() == 1
 
 
-def test_osm_needs_a_crs(tmp_path) -> None:
+def test_osm_needs_a_crs(tmp_path, make_roads) -> None:
     with pytest.raises(UsageError, match=r"cannot become \.osm"):
-        save(roads_in(None), tmp_path / "roads.osm")
+        save(make_roads(None), tmp_path / "roads.osm")
 
 
 @pytest.mark.parametrize("suffix", [".graphml", ".osm"])
-def test_no_roads_and_same_bytes(tmp_path, roads: RoadMap, suffix: str) -> None:
+def test_no_roads_and_same_bytes(tmp_path, make_roads, roads: RoadMap, suffix: str) -> None:
     save(RoadMap.empty(crs=26986), tmp_path / f"none{suffix}")
     ET.parse(tmp_path / f"none{suffix}")
     save(roads, tmp_path / f"one{suffix}")
-    save(roads_in(26986), tmp_path / f"two{suffix}")
+    save(make_roads(26986), tmp_path / f"two{suffix}")
     assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
 
 

@@ -55,6 +55,7 @@ def test_qgis_opens_and_draws_the_network(tmp_path):
         pytest.skip("QGIS is not installed (Debian: apt-get install python3-qgis)")
     probability = np.zeros((200, 200), np.uint8)
     probability[97:104] = 254
+    probability[97:104, 120:128] = 0
     probability[:, 60:68] = 200
     georef = Georef(CRS.from_epsg(32619), Affine(1.0, 0.0, 300_000.0, 0.0, -1.0, 4_700_000.0))
     roads = vectorize(probability, georef, ground_resolution_m=1.0)
@@ -68,9 +69,8 @@ def test_qgis_opens_and_draws_the_network(tmp_path):
     )
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["crs"] == "EPSG:32619"
-    assert report["layers"]["edges"] == [True, 4, "RuleRenderer"]
-    assert report["layers"]["nodes"][:2] == [True, 5]
+    assert report["layers"]["edges"] == [True, 6, "RuleRenderer"]
+    assert report["layers"]["nodes"][:2] == [True, 7]
     assert report["layers"]["issues"][0]
-    # two roads of different probability in two colours of their own, on white
-    assert "#ffffff" in report["colours"]
-    assert len(report["colours"]) >= 3
+    # A sure road yellow, a likely one orange, both with a dark casing, and the bridged gap blue, on white.
+    assert {"#ffffff", "#ffd54a", "#f2764b", "#2b3440", "#2f9fe0"} <= set(report["colours"])

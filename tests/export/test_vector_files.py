@@ -11,7 +11,7 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
-from roadlift.errors import InputError, OutputError, UsageError
+from roadlift.errors import OutputError, UsageError
 from roadlift.export import load, replacing, save
 from roadlift.imagery.georef import Georef
 from roadlift.network import RoadMap, vectorize
@@ -194,20 +194,6 @@ for path in {[str(path) for path in paths]!r}:
     assert done.stdout.split() == ["refused"] * len(paths), done.stderr[-2000:]
     assert [path.read_text() for path in paths] == ["old"] * len(paths)
     assert len(list(tmp_path.iterdir())) == len(paths)
-
-
-def test_load_refuses_what_is_no_road_map(tmp_path, roads: RoadMap) -> None:
-    with pytest.raises(InputError, match="is not there"):
-        load(tmp_path / "none.gpkg")
-    (tmp_path / "text.gpkg").write_text("not a database")
-    with pytest.raises(InputError, match="not a road map"):
-        load(tmp_path / "text.gpkg")
-    save(roads, tmp_path / "roads.geojson")
-    with pytest.raises(InputError, match="not a road map"):
-        load(tmp_path / "roads.geojson")
-    pyogrio.write_dataframe(roads.edges[["id", "geometry"]], tmp_path / "other.gpkg", layer="edges")
-    with pytest.raises(InputError, match="lacks u, v"):
-        load(tmp_path / "other.gpkg")
 
 
 def test_geopackage_is_sound(tmp_path, roads: RoadMap) -> None:

@@ -142,7 +142,7 @@ def test_saving_needs_the_formats(monkeypatch: pytest.MonkeyPatch) -> None:
         roads_at().save("roads.gpkg")
     calls = []
     register_storage(
-        Storage(save=lambda *args, **options: calls.append((args[1], options)), load=lambda path: path)
+        Storage(save=lambda *args, **options: calls.append((args[1], options)), load=lambda path, layer: path)
     )
     roads_at().save("roads.gpkg", overwrite=True)
     assert calls == [("roads.gpkg", {"overwrite": True, "dst_crs": None})]

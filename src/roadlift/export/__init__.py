@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from roadlift.export.atomic import replacing
-from roadlift.export.vector import check_format, load, save
+from roadlift.export.reading import load
+from roadlift.export.vector import check_format, save
 from roadlift.network import Storage, register_storage
 
 register_storage(Storage(save=save, load=load))

@@ -203,7 +203,8 @@ def _read_osm(path: Path) -> gpd.GeoDataFrame:
     ways = ways.with_filter(osmium.filter.EntityFilter(osmium.osm.WAY))
     ways = ways.with_filter(osmium.filter.KeyFilter("highway"))
     try:
-        found = [(_way_line(way), {tag: way.tags.get(tag) for tag in TAGS}) for way in ways]
+        new = _new_nodes(path) if path.suffix.lower() == ".osm" else {}
+        found = [(_way_line(way, new), {tag: way.tags.get(tag) for tag in TAGS}) for way in ways]
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as an OpenStreetMap extract: {error}. Get an intact copy."
@@ -211,9 +212,18 @@ def _read_osm(path: Path) -> gpd.GeoDataFrame:
     return _table(found, CRS.from_user_input(_WGS84), path)
 
 
-def _way_line(way: Any) -> shapely.LineString | None:
+def _new_nodes(path: Path) -> dict[int, tuple[float, float]]:
+    """Return the places of new nodes (negative ids, as editors write them), which osmium does not keep for its ways."""
+    import osmium
+
+    nodes = osmium.FileProcessor(str(path), osmium.osm.NODE)
+    return {node.id: (node.location.lon, node.location.lat) for node in nodes if node.id < 0}
+
+
+def _way_line(way: Any, new: Mapping[int, tuple[float, float]]) -> shapely.LineString | None:
     """Return the line of a way; nodes that the extract does not hold are left out."""
-    points = [(node.lon, node.lat) for node in way.nodes if node.location.valid()]
+    places = [(node.lon, node.lat) if node.location.valid() else new.get(node.ref) for node in way.nodes]
+    points = [place for place in places if place is not None]
     return shapely.LineString(points) if len(points) > 1 else None
 
 

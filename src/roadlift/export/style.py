@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLOUR = (
-    "CASE WHEN \"probability\" >= 0.9 THEN '#1a7f4b' WHEN \"probability\" >= 0.75 THEN '#7fb53c' "
-    "WHEN \"probability\" >= 0.6 THEN '#e8b43a' ELSE '#d9542b' END"
-)
-ISSUE_COLOUR = "CASE WHEN \"kind\" = 'removed' THEN '#c0392b' WHEN \"kind\" = 'bridged' THEN '#8e44ad' ELSE '#e67e22' END"
-NODE_SIZE = "CASE WHEN \"kind\" = 'junction' THEN 1.6 ELSE 1.0 END"
+# From yellow, sure, to purple, weak, as in the pictures of roadlift.report: colour-blind readers tell them apart.
+PROBABILITY = {
+    "sure, 0.9 and more": ('"probability" >= 0.9', "#ffd54a"),
+    "likely, 0.75 to 0.9": ('"probability" >= 0.75 AND "probability" < 0.9', "#f2764b"),
+    "doubtful, 0.6 to 0.75": ('"probability" >= 0.6 AND "probability" < 0.75', "#c83e73"),
+    "weak, under 0.6": ('coalesce("probability", 0) < 0.6', "#7b3fa0"),
+}
+BRIDGE_COLOUR = "#2f9fe0"
+ISSUES = {
+    "removed": ("\"kind\" = 'removed'", "#c0392b"),
+    "bridged": ("\"kind\" = 'bridged'", BRIDGE_COLOUR),
+    "doubtful": ("\"kind\" = 'doubtful'", "#e67e22"),
+    "other": ("ELSE", "#7f8c8d"),
+}
+NODES = {
+    "junction": ("\"kind\" = 'junction'", "#ffffff", "1.5"),
+    "dead end": ("\"kind\" = 'end'", "#d1495b", "1.1"),
+    "leaves the image": ("\"kind\" = 'border'", "#2b2b2b", "1.1"),
+    "other": ("ELSE", "#c9ced3", "0.9"),
+}
+CASING = "#2b3440"
+# Metres: as wide as the road, on small scales half a millimetre on the screen at least.
+WIDTH = 'max(coalesce("width_m", 6), @map_scale * 0.0005)'
+CASING_WIDTH = f"{WIDTH} + max(1.5, @map_scale * 0.0004)"
+DETAIL_SCALE = 10_000
+"""Nodes and issues are drawn from 1 : 10 000 on; further out they would hide the roads."""
 
 TABLE = """
 CREATE TABLE layer_styles (
@@ -33,8 +54,8 @@ STYLE = (
 def embed_styles(path: Path, *, timestamp: str) -> None:
     """Add the table ``layer_styles`` that QGIS looks for, with a default style for each layer.
 
-    Edges are as wide as the road (metres on the map) and coloured by probability, dashed where a gap was
-    bridged; nodes small points; issues coloured by kind.
+    Edges are as wide as the road (metres on the map) with a dark casing, coloured by probability, dashed where a
+    gap was bridged; nodes are small points and issues dotted lines, from 1 : 10 000 on.
 
     Args:
         path: GeoPackage with the layers edges, nodes and issues.
@@ -47,45 +68,76 @@ def embed_styles(path: Path, *, timestamp: str) -> None:
             database.execute(STYLE, (layer, f"roadlift {layer}", style, f"{layer} of a road map", timestamp))
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """One class of the legend: which features, drawn by which symbol layers, lowest first."""
+
+    condition: str
+    layers: tuple[str, ...]
+
+
 def _styles() -> dict[str, str]:
-    width = 'coalesce("width_m", 6)'
-    seen = _line("solid", {"outlineColor": COLOUR, "outlineWidth": width}, unit="RenderMetersInMapUnits")
-    gap = _line("dash", {"outlineColor": COLOUR, "outlineWidth": width}, unit="RenderMetersInMapUnits")
-    edges = _rules({"seen": ('NOT "bridged"', seen), "bridged": ('"bridged"', gap)}, "line")
-    issue = _rules({"issues": ("", _line("dot", {"outlineColor": ISSUE_COLOUR}, unit="MM"))}, "line")
-    return {"edges": edges, "nodes": _rules({"nodes": ("", _marker())}, "marker"), "issues": issue}
+    edges = {
+        name: _Rule(
+            f'NOT "bridged" AND {condition}', (_line(CASING, CASING_WIDTH), _line(colour, WIDTH, level=1))
+        )
+        for name, (condition, colour) in PROBABILITY.items()
+    }
+    edges["gap, bridged"] = _Rule('"bridged"', (_line(BRIDGE_COLOUR, WIDTH, level=1, pen="dash"),))
+    nodes = {name: _Rule(condition, (_marker(*look),)) for name, (condition, *look) in NODES.items()}
+    issues = {name: _Rule(condition, (_dots(colour),)) for name, (condition, colour) in ISSUES.items()}
+    return {
+        "edges": _rules(edges, "line"),
+        "nodes": _rules(nodes, "marker", detail=True),
+        "issues": _rules(issues, "line", detail=True),
+    }
 
 
-def _rules(rules: dict[str, tuple[str, str]], kind: str) -> str:
-    """Put symbol layers into a rule-based renderer: name -> (filter, symbol layer)."""
+def _rules(rules: dict[str, _Rule], kind: str, *, detail: bool = False) -> str:
+    """Put symbol layers into a rule-based renderer, casings of all roads below the roads."""
+    scales = f' scalemindenom="1" scalemaxdenom="{DETAIL_SCALE}"' if detail else ""
     entries = "".join(
-        f'<rule key="{name}" label="{name}" symbol="{index}" filter="{_escape(condition)}"/>'
-        for index, (name, (condition, _)) in enumerate(rules.items())
+        f'<rule key="{index}" label="{name}" symbol="{index}" filter="{_escape(rule.condition)}"{scales}/>'
+        for index, (name, rule) in enumerate(rules.items())
     )
     symbols = "".join(
-        f'<symbol type="{kind}" name="{index}" alpha="1" clip_to_extent="1" force_rhr="0">{layer}</symbol>'
-        for index, (_, layer) in enumerate(rules.values())
+        f'<symbol type="{kind}" name="{index}" alpha="1" clip_to_extent="1" force_rhr="0">{"".join(rule.layers)}</symbol>'
+        for index, rule in enumerate(rules.values())
     )
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>"
         '<qgis version="3.28.0" styleCategories="Symbology">'
-        '<renderer-v2 type="RuleRenderer" symbollevels="0" enableorderby="0" forceraster="0">'
+        '<renderer-v2 type="RuleRenderer" symbollevels="1" enableorderby="0" forceraster="0">'
         f'<rules key="roadlift">{entries}</rules><symbols>{symbols}</symbols></renderer-v2></qgis>'
     )
 
 
-def _line(pen: str, expressions: dict[str, str], *, unit: str) -> str:
-    options = {"line_color": "26,127,75,255", "line_style": pen, "line_width": "0.6", "line_width_unit": unit}
-    options |= {"capstyle": "round" if pen == "solid" else "flat", "joinstyle": "round"}
-    return _layer("SimpleLine", options, expressions)
+def _line(colour: str, width: str, *, level: int = 0, pen: str = "solid") -> str:
+    options = {"line_color": colour, "line_style": pen, "line_width": "6", "joinstyle": "round"}
+    options |= {
+        "line_width_unit": "RenderMetersInMapUnits",
+        "capstyle": "round" if pen == "solid" else "flat",
+    }
+    return _layer("SimpleLine", options, {"outlineWidth": width}, level=level)
 
 
-def _marker() -> str:
-    options = {"name": "circle", "color": "255,255,255,255", "outline_color": "60,60,60,255", "size": "1.2"}
-    return _layer("SimpleMarker", options | {"size_unit": "MM"}, {"size": NODE_SIZE})
+def _dots(colour: str) -> str:
+    options = {"line_color": colour, "line_style": "dot", "line_width": "0.6", "line_width_unit": "MM"}
+    return _layer("SimpleLine", options, {})
 
 
-def _layer(symbol: str, options: dict[str, str], expressions: dict[str, str]) -> str:
+def _marker(colour: str, size: str) -> str:
+    options = {
+        "name": "circle",
+        "color": colour,
+        "outline_color": CASING,
+        "outline_width": "0.2",
+        "size": size,
+    }
+    return _layer("SimpleMarker", options | {"size_unit": "MM"}, {})
+
+
+def _layer(symbol: str, options: dict[str, str], expressions: dict[str, str], *, level: int = 0) -> str:
     values = "".join(
         f'<Option type="QString" name="{name}" value="{value}"/>' for name, value in options.items()
     )
@@ -96,7 +148,7 @@ def _layer(symbol: str, options: dict[str, str], expressions: dict[str, str]) ->
         for name, expression in expressions.items()
     )
     return (
-        f'<layer class="{symbol}" enabled="1" locked="0" pass="0"><Option type="Map">{values}</Option>'
+        f'<layer class="{symbol}" enabled="1" locked="0" pass="{level}"><Option type="Map">{values}</Option>'
         '<data_defined_properties><Option type="Map"><Option type="QString" name="name" value=""/>'
         f'<Option type="Map" name="properties">{defined}</Option>'
         '<Option type="QString" name="type" value="collection"/></Option></data_defined_properties></layer>'

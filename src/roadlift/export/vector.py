@@ -17,7 +17,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from roadlift.errors import InputError, OutputError, UsageError
+from roadlift.errors import OutputError, UsageError
 from roadlift.export.atomic import replacing
 from roadlift.export.graphml import count_graphml_edges, write_graphml
 from roadlift.export.osm import count_ways, write_osm
@@ -56,7 +56,7 @@ def save(
     """Write a road map to a file; the suffix chooses the format.
 
     * ``.gpkg`` GeoPackage: layers ``edges``, ``nodes`` and ``issues``, with provenance and QGIS style.
-      The one that `RoadMap.from_file` reads.
+      The one that `RoadMap.from_file` reads back whole.
     * ``.geojson`` RFC 7946: edges in longitude and latitude (WGS 84), seven decimals.
     * ``.fgb`` FlatGeobuf, ``.parquet`` GeoParquet: edges.
     * ``.graphml`` the routable graph, for OSMnx; ``.osm`` OSM XML in WGS 84, for JOSM.
@@ -93,25 +93,6 @@ def save(
         if written != len(roadmap.edges):
             message = f"{path}: wrote {len(roadmap.edges)} edges but read back {written}; is the disk full?"
             raise OutputError(message)
-
-
-def load(path: str | PathLike[str]) -> RoadMap:
-    """Read a GeoPackage that `save` wrote.
-
-    Raises:
-        InputError: the file is missing, is not a GeoPackage, or holds no road map.
-    """
-    if not Path(path).is_file():
-        message = f"{path} is not there, or is not a file"
-        raise InputError(message)
-    try:
-        tables = [_read_layer(path, name) for name in LAYERS]
-        metadata = pyogrio.read_info(path, layer="edges").get("layer_metadata") or {}
-    except (DataSourceError, DataLayerError) as error:
-        message = f"{path} is not a road map: {error}. Expected a GeoPackage with layers {', '.join(LAYERS)}"
-        raise InputError(message) from error
-    edges, nodes, issues = tables
-    return RoadMap(edges, nodes, issues, json.loads(metadata.get(PROVENANCE, "{}")))
 
 
 def check_format(path: str | PathLike[str], *, dst_crs: str | None = None, has_crs: bool = True) -> None:
@@ -245,12 +226,3 @@ FORMATS: Mapping[str, Format] = {
     ".graphml": Format(write_graphml, count_graphml_edges),
     ".osm": Format(write_osm, count_ways, only_wgs84=True),
 }
-
-
-def _read_layer(path: str | PathLike[str], name: str) -> gpd.GeoDataFrame:
-    table = pyogrio.read_dataframe(path, layer=name)
-    missing = [column for column in LAYERS[name][1] if column not in table]
-    if missing:
-        message = f"{path}: layer {name} lacks {', '.join(missing)}; it is not a road map of roadlift's"
-        raise InputError(message)
-    return table.astype(dict(LAYERS[name][1]))

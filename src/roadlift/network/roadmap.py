@@ -99,13 +99,33 @@ class RoadMap:
         return cls(edges, nodes, issues, provenance or {})
 
     @classmethod
-    def from_file(cls, path: str | PathLike[str]) -> RoadMap:
-        """Read a GeoPackage that roadlift wrote.
+    def from_file(cls, path: str | PathLike[str], *, layer: str | None = None) -> RoadMap:
+        """Read a road map, or roads of another tool, from a file; the suffix tells the format.
+
+        A GeoPackage that roadlift wrote comes back whole; see `roadlift.export.load` for the other formats.
+
+        Args:
+            path: ``.gpkg``, ``.geojson``, ``.fgb``, ``.parquet``, ``.graphml``, ``.osm`` or ``.osm.pbf``.
+            layer: of a GeoPackage of another tool that has several layers of lines.
 
         Raises:
-            InputError: the file is missing, or holds no road map.
+            InputError: the file is missing or broken, or holds no lines.
         """
-        return registered_storage().load(path)
+        return registered_storage().load(path, layer=layer)
+
+    @classmethod
+    def from_lines(cls, lines: gpd.GeoDataFrame) -> RoadMap:
+        """Make a road map of a table of lines, see `roadlift.network.lines.from_lines`."""
+        from roadlift.network.lines import from_lines
+
+        return from_lines(lines)
+
+    @classmethod
+    def from_networkx(cls, graph: nx.MultiDiGraph) -> RoadMap:
+        """Make a road map of a graph such as OSMnx makes, see `roadlift.network.lines.from_networkx`."""
+        from roadlift.network.lines import from_networkx
+
+        return from_networkx(graph)
 
     @property
     def crs(self) -> CRS | None:

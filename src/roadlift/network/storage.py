@@ -9,7 +9,6 @@ from roadlift.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from os import PathLike
 
     from roadlift.network.roadmap import RoadMap
 
@@ -19,7 +18,7 @@ class Storage:
     """The two functions that know files."""
 
     save: Callable[..., None]
-    load: Callable[[str | PathLike[str]], RoadMap]
+    load: Callable[..., RoadMap]
 
 
 _registered: list[Storage] = []
