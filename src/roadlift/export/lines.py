@@ -216,7 +216,7 @@ def _new_nodes(path: Path) -> dict[int, tuple[float, float]]:
     """Return the places of new nodes (negative ids, as editors write them), which osmium does not keep for its ways."""
     import osmium
 
-    nodes = osmium.FileProcessor(str(path), osmium.osm.NODE)
+    nodes: Iterable[Any] = osmium.FileProcessor(str(path), osmium.osm.NODE)
     return {node.id: (node.location.lon, node.location.lat) for node in nodes if node.id < 0}
 
 
