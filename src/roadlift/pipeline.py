@@ -21,8 +21,8 @@ from roadlift.imagery import (
     ImagerySource,
     MaskWriter,
     ProbabilityWriter,
+    RoadRaster,
     Window,
-    read_probability,
 )
 from roadlift.model import DEFAULT_MODEL, Model, ModelCard, find_card, load_model
 from roadlift.network import NetworkOptions, RoadMap, merge, road_mask
@@ -210,29 +210,50 @@ def predict_image(image: str | Path, model: Model, options: ExtractOptions | Non
 
 
 def vectorize(
-    raster: str | Path, options: NetworkOptions | None = None, *, gsd: float | None = None
+    raster: str | Path,
+    options: NetworkOptions | None = None,
+    *,
+    road_class: int | None = None,
+    scale: float | None = None,
+    band: int | None = None,
+    nodata: float | None = None,
+    gsd: float | None = None,
 ) -> RoadMap:
-    """Turn a probability or mask raster into a road network.
+    """Turn a probability or mask raster, also one of another tool, into a road network.
+
+    What its values mean is recognised (our own rasters, 0/1, 0/255, 0..1, 0..255) and stands in the result's
+    provenance under ``recognised``; what may mean several things is refused. The raster is read strip by strip.
 
     Args:
-        raster: Probability (0..254 of ours, or 0..1) or mask (0/1, 0/255).
+        raster: Path or http(s) URL.
         options: Thresholds of the network; None means the defaults.
+        road_class: The class that is road, of a raster of classes.
+        scale: The value that means certain, of a raster of probabilities on another scale.
+        band: The band to read, counted from 1, of a raster of several.
+        nodata: A value that means no data, where the file does not say.
         gsd: Metres per pixel of a raster without CRS.
 
     Raises:
-        InputError: The raster cannot be read, or its ground resolution is unknown.
-        UsageError: ``gsd`` is given for a raster that has a CRS.
+        InputError: The raster cannot be read, its values may mean several things, or its ground resolution is unknown.
+        UsageError: Arguments contradict each other or the raster.
+
+    Example:
+        >>> roads = vectorize("landcover.tif", road_class=7)                     # doctest: +SKIP
     """
-    probability, georef = read_probability(raster)
-    resolution = _raster_resolution(georef, probability.shape, gsd)
-    provenance = {"roadlift": __version__, "raster": str(raster)}
-    return vectorize_raster(
-        probability,
-        georef,
-        ground_resolution_m=resolution,
-        options=options or NetworkOptions(),
-        provenance=provenance,
-    )
+    with RoadRaster(raster, road_class=road_class, scale=scale, band=band, nodata=nodata) as source:
+        recognised = source.meaning.text
+        return vectorize_raster(
+            source,
+            source.georef,
+            ground_resolution_m=_raster_resolution(source.georef, source.shape, gsd),
+            options=options or NetworkOptions(),
+            provenance={
+                "roadlift": __version__,
+                "raster": str(raster),
+                "recognised": recognised,
+                "notes": [f"the raster is read as {recognised}"],
+            },
+        )
 
 
 def network_options(

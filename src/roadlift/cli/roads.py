@@ -90,33 +90,53 @@ def predict(image: str, output: Path, overwrite: bool, quiet: bool, **options: A
 
 
 @click.command()
-@click.argument("probability", type=PATH)
+@click.argument("raster")
 @click.argument("output", type=PATH)
 @threshold_options
+@click.option(
+    "--class", "road_class", type=int, metavar="N", help="The class that is road, of a raster of classes."
+)
+@click.option(
+    "--scale",
+    type=float,
+    metavar="N",
+    help="The value that means certain, of probabilities on a scale of their own.",
+)
+@click.option("--band", type=int, metavar="N", help="Band to read, counted from 1, of a raster of several.")
+@click.option("--nodata", type=float, help="Pixel value that means no data, where the file does not say.")
 @click.option("--gsd", type=float, help="Metres per pixel of a raster without CRS.")
 @click.option("--dst-crs", help="CRS of the result.  [default: the raster's; GeoJSON is always WGS 84]")
+@json_option
 @output_options
 def vectorize(
-    probability: Path,
+    raster: str,
     output: Path,
     threshold: float | None,
     threshold_low: float | None,
-    gsd: float | None,
     dst_crs: str | None,
+    as_json: bool,
     overwrite: bool,
     quiet: bool,
+    **reading: Any,
 ) -> None:
-    """Turn a probability or mask raster into a road network."""
+    """Turn a probability or mask raster, also one of another tool, into a road network.
+
+    Masks of 0 and 1 or 0 and 255, and probabilities 0..1 or 0..255 are recognised, and what was recognised is said.
+    Rasters that may mean several things are refused with the option that tells them apart.
+    """
     from roadlift.export import check_format
     from roadlift.pipeline import check_targets, network_options, vectorize
 
     check_targets((output,), overwrite=overwrite)
     check_format(output, dst_crs=dst_crs)
     options = network_options(None, threshold=threshold, threshold_low=threshold_low)
-    roads = vectorize(probability, options, gsd=gsd)
+    roads = vectorize(raster, options, **reading)
     roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
-    if not quiet:
-        print_receipt({"output": str(output), **receipt(roads)})
+    summary = {"output": str(output), **receipt(roads)}
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    elif not quiet:
+        print_receipt(summary)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
+from roadlift.imagery.roadraster import RoadRaster
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
 from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
 from roadlift.imagery.source import ImagerySource
@@ -17,6 +18,7 @@ __all__ = [
     "MaskWriter",
     "Pixels",
     "ProbabilityWriter",
+    "RoadRaster",
     "Stretch",
     "Tile",
     "Window",
