@@ -71,7 +71,7 @@ def test_a_cache_that_was_left_half_written_is_completed(data, tmp_path):
 def test_a_temporary_cache_goes_with_its_samples(data):
     samples = read_samples(data, memory=0)
     together = samples + Samples([samples[0]])
-    folder = Path(samples._items[0].path).parent
+    folder = Path(samples._items[0].image).parent
     del samples
     gc.collect()
     assert folder.is_dir()
@@ -89,6 +89,18 @@ def test_samples_are_a_sequence(data):
     assert [sample.name for sample in Samples([extra]) + samples[:1]] == ["extra", "0"]
     with pytest.raises(IndexError):
         samples[4]
+
+
+@pytest.mark.parametrize("memory", [10**9, 2 * PIXELS, 0])
+def test_samples_get_other_labels_where_they_lie(data, memory):
+    samples = read_samples(data, memory=memory)
+    before = [sample.label.copy() for sample in samples]
+    other = samples.relabelled(lambda sample: 254 * sample.label)
+    assert other.in_memory == samples.in_memory
+    for first, second, label in zip(samples, other, before, strict=True):
+        np.testing.assert_array_equal(second.label, 254 * label)
+        np.testing.assert_array_equal(first.label, label)
+        np.testing.assert_array_equal(first.image, second.image)
 
 
 def test_progress_is_told(data):

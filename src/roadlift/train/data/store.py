@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -29,18 +29,27 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class StoredSample:
-    """A sample in two files: ``.image.npy`` and ``.label.npy``."""
+    """A sample whose image and label lie in ``.npy`` files."""
 
     name: str
-    path: Path
+    image: Path
+    label: Path
 
     def load(self) -> Sample:
         """Map the files; only what is looked at is read, and nothing of it stays in memory once the sample is gone."""
-        image, label = (
-            np.load(self.path.with_name(f"{self.path.name}.{part}.npy"), mmap_mode="r")
-            for part in ("image", "label")
-        )
-        return Sample(self.name, np.asarray(image), np.asarray(label))
+        image, label = (np.asarray(np.load(path, mmap_mode="r")) for path in (self.image, self.label))
+        return Sample(self.name, image, label)
+
+    @classmethod
+    def at(cls, name: str, path: Path) -> StoredSample:
+        """Return the sample whose files begin with ``path``."""
+        return cls(name, *(path.with_name(f"{path.name}.{part}.npy") for part in ("image", "label")))
+
+    def relabelled(self, label: np.ndarray) -> StoredSample:
+        """Write another label beside the first one."""
+        path = self.image.with_name(self.image.name.replace(".image.", ".target."))
+        _replace(path, partial(_save, label))
+        return replace(self, label=path)
 
 
 class Samples(Sequence[Sample]):
@@ -77,6 +86,19 @@ class Samples(Sequence[Sample]):
         items = others._items if isinstance(others, Samples) else tuple(others)
         folders = (self._folder, others._folder if isinstance(others, Samples) else None)
         return Samples((*self._items, *items), folder=folders)
+
+    def relabelled(self, label_of: Callable[[Sample], np.ndarray]) -> Samples:
+        """Return the same images with the labels uint8 (rows, cols) that ``label_of`` gives; it sees each sample once.
+
+        Labels of samples in files go to files too.
+        """
+        items = (
+            replace(item, label=label_of(item))
+            if isinstance(item, Sample)
+            else item.relabelled(label_of(item.load()))
+            for item in self._items
+        )
+        return Samples(items, folder=self._folder)
 
     @property
     def in_memory(self) -> int:
@@ -173,11 +195,11 @@ class _Store:
         if not index.exists():
             names = []
             for number, sample in enumerate(read_parts(row, options)):
-                _write(index.with_name(f"{index.stem}-{number}"), sample)
+                _write(StoredSample.at(sample.name, index.with_name(f"{index.stem}-{number}")), sample)
                 names.append(sample.name)
             _replace(index, partial(_save_names, names))
         return [
-            StoredSample(name, index.with_name(f"{index.stem}-{number}"))
+            StoredSample.at(name, index.with_name(f"{index.stem}-{number}"))
             for number, name in enumerate(json.loads(index.read_text()))
         ]
 
@@ -202,16 +224,16 @@ class _TemporaryFolder:
         self._remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
-def _write(path: Path, sample: Sample) -> None:
+def _write(stored: StoredSample, sample: Sample) -> None:
     needed = sample.label.size * _BYTES_PER_PIXEL
-    free = shutil.disk_usage(path.parent).free
+    free = shutil.disk_usage(stored.image.parent).free
     if free < 2 * needed:
         raise LimitError(
-            f"The data set does not fit into memory, and {path.parent} has only {free / 1e6:.0f} MB free for it. Make "
-            "room, allow more memory, or take a part of the data."
+            f"The data set does not fit into memory, and {stored.image.parent} has only {free / 1e6:.0f} MB free for it. "
+            "Make room, allow more memory, or take a part of the data."
         )
-    for part, array in (("image", sample.image), ("label", sample.label)):
-        _replace(path.with_name(f"{path.name}.{part}.npy"), partial(_save, array))
+    _replace(stored.image, partial(_save, sample.image))
+    _replace(stored.label, partial(_save, sample.label))
 
 
 def _save(array: np.ndarray, path: Path) -> None:
