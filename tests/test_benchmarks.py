@@ -48,3 +48,13 @@ def test_the_footprint_is_measured(capsys):
 
     assert size_mb(ROOT / "src" / "roadlift" / "model" / "weights") > 5
     assert seconds(sys.executable, "-c", "pass", rounds=1) > 0
+
+
+def test_streaming_is_measured(tmp_path):
+    from benchmarks.streaming import make_data, measure
+
+    make_data(tmp_path, images=2, side=400)
+    found = measure(tmp_path, memory=400 * 400 * 4, batches=1)
+    assert (found.samples, found.in_memory) == (2, 1)
+    assert found.peak_mb >= found.start_mb > 0
+    assert found.crops_per_second > 0

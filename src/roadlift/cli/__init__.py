@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from roadlift.cli.data import data
 from roadlift.cli.models import models
 from roadlift.cli.roads import demo, extract, inspect, predict, vectorize
 from roadlift.cli.train import train
@@ -26,7 +27,7 @@ def cli() -> None:
     """Collect the commands."""
 
 
-for command in (inspect, extract, predict, vectorize, demo, models, train):
+for command in (inspect, extract, predict, vectorize, demo, models, data, train):
     cli.add_command(command)
 
 

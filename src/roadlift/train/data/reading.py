@@ -13,7 +13,7 @@ import numpy as np
 
 from roadlift.errors import InputError, UsageError
 from roadlift.imagery import ImagerySource, Pixels, Stretch, Window
-from roadlift.train.data.labels import open_label
+from roadlift.train.data.labels import LabelSource, open_label
 from roadlift.train.data.sample import IGNORE, Sample, blank_areas, with_ignore_rim
 
 PART_SIZE = 2048
@@ -62,16 +62,18 @@ class LabelledImage:
         InputError: Image or label is missing, cannot be read, or they do not fit each other.
     """
 
-    def __init__(self, row: Mapping[Any, Any], options: ReadOptions) -> None:
-        """Open the files of a ``row`` of :func:`~roadlift.train.data.list_images`."""
+    def __init__(self, row: Mapping[Any, Any], options: ReadOptions, *, with_label: bool = True) -> None:
+        """Open the files of a ``row`` of :func:`~roadlift.train.data.list_images`, the label on demand only."""
         self.name = str(row["name"])
         if row["image"] is None:
             raise InputError(f"The label {row['label']} has no image of the same name.")
-        if row["label"] is None:
+        if with_label and row["label"] is None:
             raise InputError(f"The image {row['image']} has no mask or other label of the same name.")
         self.source = open_image(row, options)
+        self._label: LabelSource | None = None
         try:
-            self._label = open_label(row["label"], self.source, road_width=options.road_width)
+            if with_label:
+                self._label = open_label(row["label"], self.source, road_width=options.road_width)
         except BaseException:
             self.source.close()
             raise
@@ -82,7 +84,8 @@ class LabelledImage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._label.__exit__(kind, error, trace)
+        if self._label is not None:
+            self._label.__exit__(kind, error, trace)
         self.source.close()
 
     def read(self, window: Window) -> tuple[Pixels, np.ndarray]:
@@ -93,30 +96,37 @@ class LabelledImage:
 
         Returns:
             Pixels in the file's type, where blank areas are not valid, and the label uint8 (rows, cols): 0 background, 1
-            road, 255 where there is no image or nothing is known.
+            road, 255 where there is no image, no label, or nothing is known.
         """
         padded = window.pad(_MARGIN).clip(self.source.shape)
         pixels = _without_blank(self.source.read(padded))
         inside = window.shift(-padded.row, -padded.col).slices
         pixels = Pixels(pixels.values[:, *inside], pixels.valid[inside])
-        return pixels, np.where(pixels.valid, self._label.read(window), IGNORE).astype(np.uint8)
+        label = np.uint8(IGNORE) if self._label is None else self._label.read(window)
+        return pixels, np.where(pixels.valid, label, IGNORE).astype(np.uint8)
 
 
 def open_image(row: Mapping[Any, Any], options: ReadOptions) -> ImagerySource:
     """Open the image of a row at the ground resolution of the options, where its own can be told."""
     nodata = None if row["nodata"] is None or np.isnan(row["nodata"]) else float(row["nodata"])
     source = ImagerySource(row["image"], ground_resolution=None, nodata=nodata)
-    if options.ground_resolution is None:
+    gsd = options.gsd if options.gsd is not None else row["gsd_m"]
+    known = gsd is not None and not np.isnan(gsd)
+    georeferenced = source.native_georef.crs is not None
+    if not (georeferenced and options.ground_resolution is not None) and (georeferenced or not known):
         return source
     source.close()
-    if source.native_georef.crs is not None:
-        return ImagerySource(row["image"], ground_resolution=options.ground_resolution, nodata=nodata)
-    gsd = options.gsd if options.gsd is not None else row["gsd_m"]
-    if gsd is None or np.isnan(gsd):
-        return ImagerySource(row["image"], ground_resolution=None, nodata=nodata)
     return ImagerySource(
-        row["image"], ground_resolution=options.ground_resolution, gsd=float(gsd), nodata=nodata
+        row["image"],
+        ground_resolution=options.ground_resolution,
+        gsd=None if georeferenced else float(gsd),
+        nodata=nodata,
     )
+
+
+def known_resolution(source: ImagerySource) -> float | None:
+    """Return metres per pixel of the working grid, or None where they were assumed only."""
+    return None if source.notes else source.ground_resolution_m
 
 
 def read_parts(row: Mapping[Any, Any], options: ReadOptions) -> Iterator[Sample]:
