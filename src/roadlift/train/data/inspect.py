@@ -33,13 +33,16 @@ PROBLEM_COLUMNS = ("problem", "split", "file", "detail")
 MEASURES = ("rows", "cols", "dtype", "crs", "ground_resolution_m", "blank_share", "road_share")
 _COARSE = 4.0
 """Metres of a coarse pixel, in which pictures are compared; pixels where metres are not known."""
+_PART_SIZE = 2048
 _PICTURE_SIDE = 220
+_BLUR = 1.0
+"""Of coarse pictures, in their pixels: without it the same place looks different half a pixel on."""
 _THUMBNAIL = 32
 _ALIKE = 0.98
 """Correlation of two thumbnails that show the same place."""
 _FOUND = 0.9
 """Correlation of a part of an image with its place in another one."""
-_PERHAPS = 0.7
+_PERHAPS = 0.8
 """The same at half the resolution, where pixels lie less alike: below it the exact search is spared."""
 _FLAT = 8.0
 """Standard deviation, of 255, below which a part shows too little to be recognised."""
@@ -236,7 +239,7 @@ def _footprint(source: ImagerySource) -> Any:
 def _measure(look: _Look, image: LabelledImage, number: int, *, with_label: bool) -> None:
     """Measure shares, and draw the image coarsely."""
     step = max(1.0, _COARSE / (known_resolution(image.source) or 1.0))
-    windows = equal_parts(image.source.shape, 2048)
+    windows = equal_parts(image.source.shape, _PART_SIZE)
     stretch = None if len(windows) == 1 else Stretch.fit(sample_without_blank(image.source))
     canvas = np.zeros((*_coarser(image.source.shape, step), 3), np.uint8)
     labels = np.full(canvas.shape[:2], IGNORE, np.uint8)
@@ -259,7 +262,7 @@ def _measure(look: _Look, image: LabelledImage, number: int, *, with_label: bool
     size = image.source.shape[0] * image.source.shape[1]
     look.measures["blank_share"] = 1 - valid / size
     look.measures["road_share"] = road / known if with_label and known else None
-    look.coarse = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
+    look.coarse = cv2.GaussianBlur(cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY), (0, 0), _BLUR)
     look.picture = _picture(number, canvas, labels)
     if valid == 0:
         look.add("all blank", look.row["image"], "there is no pixel to learn from")
