@@ -91,18 +91,6 @@ def test_samples_are_a_sequence(data):
         samples[4]
 
 
-@pytest.mark.parametrize("memory", [10**9, 2 * PIXELS, 0])
-def test_samples_get_other_labels_where_they_lie(data, memory):
-    samples = read_samples(data, memory=memory)
-    before = [sample.label.copy() for sample in samples]
-    other = samples.relabelled(lambda sample: 254 * sample.label)
-    assert other.in_memory == samples.in_memory
-    for first, second, label in zip(samples, other, before, strict=True):
-        np.testing.assert_array_equal(second.label, 254 * label)
-        np.testing.assert_array_equal(first.label, label)
-        np.testing.assert_array_equal(first.image, second.image)
-
-
 def test_progress_is_told(data):
     told = []
     read_samples(data, progress=lambda done, total: told.append((done, total)))

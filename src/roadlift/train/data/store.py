@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -44,12 +44,6 @@ class StoredSample:
     def at(cls, name: str, path: Path) -> StoredSample:
         """Return the sample whose files begin with ``path``."""
         return cls(name, *(path.with_name(f"{path.name}.{part}.npy") for part in ("image", "label")))
-
-    def relabelled(self, label: np.ndarray) -> StoredSample:
-        """Write another label beside the first one."""
-        path = self.image.with_name(self.image.name.replace(".image.", ".target."))
-        _replace(path, partial(_save, label))
-        return replace(self, label=path)
 
 
 class Samples(Sequence[Sample]):
@@ -86,19 +80,6 @@ class Samples(Sequence[Sample]):
         items = others._items if isinstance(others, Samples) else tuple(others)
         folders = (self._folder, others._folder if isinstance(others, Samples) else None)
         return Samples((*self._items, *items), folder=folders)
-
-    def relabelled(self, label_of: Callable[[Sample], np.ndarray]) -> Samples:
-        """Return the same images with the labels uint8 (rows, cols) that ``label_of`` gives; it sees each sample once.
-
-        Labels of samples in files go to files too.
-        """
-        items = (
-            replace(item, label=label_of(item))
-            if isinstance(item, Sample)
-            else item.relabelled(label_of(item.load()))
-            for item in self._items
-        )
-        return Samples(items, folder=self._folder)
 
     @property
     def in_memory(self) -> int:
