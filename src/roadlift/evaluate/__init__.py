@@ -1,6 +1,6 @@
 """How good a prediction is: pixels, buffers, graphs."""
 
-from roadlift.evaluate.apls import Apls, apls_spacenet
+from roadlift.evaluate.apls import Apls, apls_sat2graph, apls_spacenet
 from roadlift.evaluate.buffers import Breakeven, BufferCounts, RelaxedCounts, RelaxedCurve
 from roadlift.evaluate.cldice import ClDice
 from roadlift.evaluate.graph import RoadGraph, road_graph
@@ -18,6 +18,7 @@ __all__ = [
     "RelaxedCurve",
     "RoadGraph",
     "Topo",
+    "apls_sat2graph",
     "apls_spacenet",
     "road_graph",
     "topo",

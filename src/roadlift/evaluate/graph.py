@@ -21,7 +21,7 @@ from roadlift.imagery import NO_DATA, Georef
 from roadlift.network import NetworkOptions, RoadMap, vectorize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -252,6 +252,33 @@ def road_graph(roads: Any, *, crs: Any = None, ground_resolution_m: float = 1.0)
             )
         roads = gpd.GeoSeries(list(_checked_lines(roads)))
     return RoadGraph.from_geodataframe(roads, crs=crs, ground_resolution_m=ground_resolution_m)
+
+
+def chains(neighbours: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Give the chains of nodes between nodes that have not just two neighbours; rings of bends are no chains.
+
+    A chain without bends between its ends comes twice, once from each end.
+
+    Args:
+        neighbours: The nodes next to each node.
+
+    Example:
+        >>> list(chains([[1], [0, 2], [1]]))
+        [[0, 1, 2]]
+    """
+    inside: set[int] = set()
+    for node, others in enumerate(neighbours):
+        if len(others) == 2:
+            continue
+        for there in others:
+            if there in inside:
+                continue
+            chain = [node, there]
+            while len(neighbours[chain[-1]]) == 2:
+                one, other = neighbours[chain[-1]]
+                chain.append(other if one == chain[-2] else one)
+            inside.update(chain[1:-1])
+            yield chain
 
 
 def joint_bounds(*graphs: RoadGraph) -> Bounds:

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from roadlift.errors import UsageError
 from roadlift.evaluate.buffers import NAN, harmonic_mean
-from roadlift.evaluate.graph import Bounds, RoadGraph, joint_bounds
+from roadlift.evaluate.graph import Bounds, RoadGraph, chains, joint_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -292,7 +292,7 @@ def _region(height_m: float, width_m: float) -> Bounds:
 
 def _starts(streets: _Streets, region: Bounds) -> Iterator[_Start]:
     """Give places about every 56 m along the chains between nodes that are no plain bends."""
-    for chain in _chains(streets):
+    for chain in chains(streets.neighbours):
         lengths = [streets._length(v, u) for u, v in pairwise(chain)]
         passed = np.concatenate([[0.0], np.cumsum(lengths)]).tolist()
         total = passed[-1]
@@ -301,23 +301,6 @@ def _starts(streets: _Streets, region: Bounds) -> Iterator[_Start]:
         count = max(int(total / _START_EVERY), 1)
         for number in range(1, count + 1):
             yield from _places_at(streets, chain, passed, number / (count + 1) * total, region)
-
-
-def _chains(streets: _Streets) -> Iterator[list[int]]:
-    """Give the chains of nodes; one without bends between its ends comes once from each of them."""
-    inside: set[int] = set()
-    for node, others in enumerate(streets.neighbours):
-        if len(others) == 2:
-            continue
-        for there in others:
-            if there in inside:
-                continue
-            chain = [node, there]
-            while len(streets.neighbours[chain[-1]]) == 2:
-                one, other = streets.neighbours[chain[-1]]
-                chain.append(other if one == chain[-2] else one)
-            inside.update(chain[1:-1])
-            yield chain
 
 
 def _places_at(
