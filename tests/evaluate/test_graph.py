@@ -103,3 +103,26 @@ def test_what_is_no_road_is_refused():
         road_graph(nx.path_graph(2))
     with pytest.raises(UsageError, match="not in metres"):
         road_graph(gpd.GeoSeries([shapely.LineString([(0, 0), (1, 1)])], crs=4326), crs="EPSG:4326")
+
+
+def test_only_the_visible_parts_of_roads_are_left():
+    graph = RoadGraph.from_lines(
+        [[(0, 0), (100, 0)], [(0, 9), (50, 9)], [(80, 0), (80, 9)]], widths_m=[5, 6, 7]
+    )
+    left = graph.only_where(lambda at: (at[:, 0] < 60) | (at[:, 0] > 90), step_m=1)
+    assert sorted(zip(left.lengths.tolist(), left.widths.tolist(), strict=True)) == [
+        (10, 5),
+        (50, 6),
+        (60, 5),
+    ]
+    assert graph.only_where(lambda at: at[:, 0] > 900, step_m=1).length_m == 0
+
+
+def test_widths_go_with_their_roads():
+    lines = [shapely.LineString([(0, 0), (5, 0), (10, 0)]), shapely.LineString([(5, 0), (5, 5)])]
+    table = gpd.GeoDataFrame({"width": ["7.5", "wide"]}, geometry=lines)
+    assert road_graph(table).widths.tolist() == pytest.approx([7.5, 7.5, np.nan], nan_ok=True)
+    graph = nx.MultiDiGraph()
+    graph.add_nodes_from([(0, {"x": 0, "y": 0}), (1, {"x": 9, "y": 0})])
+    graph.add_edge(0, 1, width_m=4.0)
+    assert road_graph(graph).widths.tolist() == [4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -10,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import networkx as nx
 import numpy as np
+import pandas as pd
 import shapely
 from affine import Affine
 from pyproj import CRS
 from scipy import sparse
 from scipy.sparse import csgraph
+from shapely.ops import substring
 
 from roadlift.errors import InputError, UsageError
 from roadlift.imagery import NO_DATA, Georef
 from roadlift.network import NetworkOptions, RoadMap, vectorize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -45,6 +48,7 @@ class RoadGraph:
         points: float64 (nodes, 2), x and y of the nodes, metres.
         ends: int64 (edges, 2), the nodes where each edge begins and ends.
         lines: object (edges,), shapely LineStrings from the first node to the second.
+        widths: float64 (edges,), metres; NaN where the width is not known.
 
     Example:
         >>> graph = RoadGraph.from_lines([[(0, 0), (100, 0)], [(100, 0), (100, 40), (60, 40)]])
@@ -55,29 +59,37 @@ class RoadGraph:
     points: Floats
     ends: Integers
     lines: Lines
+    widths: Floats
 
     @classmethod
-    def from_lines(cls, lines: Iterable[Any], *, split_shared: bool = False) -> RoadGraph:
+    def from_lines(
+        cls, lines: Iterable[Any], *, widths_m: ArrayLike = np.nan, split_shared: bool = False
+    ) -> RoadGraph:
         """Make a graph of polylines; nodes are their ends, the same where the coordinates are equal.
 
         Lines without length are dropped, and of lines that are equal (in either direction) all but the first.
 
         Args:
             lines: Shapely LineStrings or MultiLineStrings, or sequences of (x, y), metres.
+            widths_m: float (lines,), or one for all; NaN where it is not known.
             split_shared: Also make nodes of vertices that several lines share, as in OpenStreetMap.
 
         Raises:
             InputError: There is a geometry that is no line, or a coordinate is not finite.
         """
-        parts = _checked_lines(lines)
+        parts, origin = _checked_lines(lines)
         if split_shared:
-            parts = _split_at_shared_vertices(parts)
-        parts = _without_copies(parts)
+            parts, index = _split_at_shared_vertices(parts)
+            origin = origin[index]
+        kept = _without_copies(parts)
+        parts, origin = parts[kept], origin[kept]
+        widths = np.asarray(widths_m, np.float64)
+        widths = widths[origin] if widths.ndim else np.full(origin.size, float(widths))
         if not parts.size:
-            return cls(np.zeros((0, 2)), np.zeros((0, 2), np.int64), parts)
+            return cls(np.zeros((0, 2)), np.zeros((0, 2), np.int64), parts, widths)
         both = np.stack([shapely.get_coordinates(shapely.get_point(parts, at)) for at in (0, -1)], axis=1)
         points, numbers = _numbered(both.reshape(-1, 2))
-        return cls(points, numbers.reshape(-1, 2), parts)
+        return cls(points, numbers.reshape(-1, 2), parts, widths)
 
     @classmethod
     def from_geodataframe(
@@ -86,7 +98,7 @@ class RoadGraph:
         """Make a graph of a table of lines.
 
         Args:
-            roads: Lines, with or without a CRS.
+            roads: Lines, with or without a CRS; ``width_m`` or ``width`` is taken as their width in metres.
             crs: CRS in metres to work in. None: the UTM zone of the roads.
             ground_resolution_m: Metres per unit of roads without a CRS (pixels, mostly).
 
@@ -95,15 +107,17 @@ class RoadGraph:
             UsageError: ``crs`` is not in metres, or the roads have no CRS and ``crs`` is given.
         """
         series = roads.geometry
-        series = series[~(series.is_empty | series.isna())]
+        present = ~(series.is_empty | series.isna()).to_numpy()
+        series, widths = series[present], _widths(roads)[present]
         if series.crs is None:
             if crs is not None:
                 raise UsageError(
                     f"the roads have no CRS and cannot be brought to {crs}; set it, or leave crs out."
                 )
             lines = shapely.transform(series.to_numpy(), lambda at: at * ground_resolution_m)
-            return cls.from_lines(lines, split_shared=True)
-        return cls.from_lines(series.to_crs(metric_crs(series, crs)).to_numpy(), split_shared=True)
+            return cls.from_lines(lines, widths_m=widths, split_shared=True)
+        lines = series.to_crs(metric_crs(series, crs)).to_numpy()
+        return cls.from_lines(lines, widths_m=widths, split_shared=True)
 
     @classmethod
     def from_networkx(
@@ -120,9 +134,13 @@ class RoadGraph:
             InputError: A node has no x or y.
             UsageError: As in `from_geodataframe`.
         """
-        lines = [_edge_line(graph, u, v, data) for u, v, data in graph.edges(data=True) if data is not None]
-        series = gpd.GeoSeries(lines, crs=graph.graph.get("crs"))
-        return cls.from_geodataframe(series, crs=crs, ground_resolution_m=ground_resolution_m)
+        edges = list(graph.edges(data=True))
+        table = gpd.GeoDataFrame(
+            {"width_m": [data.get("width_m", data.get("width")) for *_, data in edges]},
+            geometry=[_edge_line(graph, u, v, data) for u, v, data in edges],
+            crs=graph.graph.get("crs"),
+        )
+        return cls.from_geodataframe(table, crs=crs, ground_resolution_m=ground_resolution_m)
 
     @classmethod
     def from_mask(
@@ -198,11 +216,31 @@ class RoadGraph:
         merged = shapely.line_merge(shapely.multilinestrings(self.lines))
         return RoadGraph.from_lines([merged])
 
+    def only_where(self, inside: Callable[[Floats], Booleans], *, step_m: float) -> RoadGraph:
+        """Return the parts of the roads that lie where ``inside`` says so, looked up about every ``step_m``.
+
+        Args:
+            inside: Takes points, float64 (points, 2), metres, and returns bool (points,).
+            step_m: Distance of the points, metres.
+        """
+        lines: list[Any] = []
+        widths: list[float] = []
+        for line, length, width in zip(self.lines, self.lengths.tolist(), self.widths.tolist(), strict=True):
+            steps = max(math.ceil(length / step_m), 1)
+            middles = shapely.line_interpolate_point(line, (np.arange(steps) + 0.5) / steps, normalized=True)
+            seen = inside(shapely.get_coordinates(middles))
+            turns = np.flatnonzero(np.diff(np.concatenate([[0], seen, [0]])))
+            for begin, end in (turns.reshape(-1, 2) / steps).tolist():
+                whole = (begin, end) == (0, 1)
+                lines.append(line if whole else substring(line, begin, end, normalized=True))
+                widths.append(width)
+        return RoadGraph.from_lines(lines, widths_m=np.array(widths))
+
     def moved(self, x_m: float, y_m: float) -> RoadGraph:
         """Return the graph moved by a vector, metres."""
         by = np.array([x_m, y_m])
         lines = shapely.transform(self.lines, lambda at: at + by) if self.lines.size else self.lines
-        return RoadGraph(self.points + by, self.ends, lines)
+        return RoadGraph(self.points + by, self.ends, lines, self.widths)
 
     def node_distances(self) -> Floats:
         """Return the shortest way between all nodes: float64 (nodes, nodes), metres, infinite where there is none."""
@@ -250,7 +288,7 @@ def road_graph(roads: Any, *, crs: Any = None, ground_resolution_m: float = 1.0)
             raise InputError(
                 f"{type(roads).__name__} is no kind of roads; give a RoadMap, a GeoDataFrame, a NetworkX graph or lines."
             )
-        roads = gpd.GeoSeries(list(_checked_lines(roads)))
+        roads = gpd.GeoSeries(list(_checked_lines(roads)[0]))
     return RoadGraph.from_geodataframe(roads, crs=crs, ground_resolution_m=ground_resolution_m)
 
 
@@ -308,11 +346,12 @@ def metric_crs(roads: Any, crs: Any = None) -> CRS:
     return CRS.from_user_input(roads.estimate_utm_crs())
 
 
-def _checked_lines(lines: Iterable[Any]) -> Lines:
+def _checked_lines(lines: Iterable[Any]) -> tuple[Lines, Integers]:
+    """Return the single lines, and the number of the line that each is part of."""
     made = [
         line if isinstance(line, shapely.Geometry) else shapely.LineString(_pairs(line)) for line in lines
     ]
-    parts: Lines = shapely.get_parts(np.array(made, dtype=object))
+    parts, index = shapely.get_parts(np.array(made, dtype=object), return_index=True)
     wrong = [part.geom_type for part in parts if part.geom_type not in ("LineString", "LinearRing")]
     if wrong:
         raise InputError(
@@ -321,7 +360,15 @@ def _checked_lines(lines: Iterable[Any]) -> Lines:
     parts = shapely.force_2d(parts) if parts.size else parts
     if not np.isfinite(shapely.get_coordinates(parts)).all():
         raise InputError("a road has a coordinate that is not finite; repair the file.")
-    return parts
+    return parts, np.asarray(index, np.int64)
+
+
+def _widths(roads: gpd.GeoDataFrame | gpd.GeoSeries) -> Floats:
+    """Return the widths that a table names, metres, NaN where it names none or something that is no number."""
+    name = next((name for name in ("width_m", "width") if name in getattr(roads, "columns", ())), None)
+    if name is None:
+        return np.full(len(roads), np.nan)
+    return np.asarray(pd.to_numeric(roads[name], errors="coerce"), np.float64)
 
 
 def _pairs(line: ArrayLike) -> Floats:
@@ -342,25 +389,29 @@ def _numbered(coordinates: Floats) -> tuple[Floats, Integers]:
     return coordinates[first[order]], rank[inverse.ravel()]
 
 
-def _without_copies(lines: Lines) -> Lines:
-    lines = lines[shapely.length(lines) > 0] if lines.size else lines
+def _without_copies(lines: Lines) -> Integers:
+    """Return the numbers of the lines that have a length and are not equal to an earlier one."""
+    long = np.flatnonzero(shapely.length(lines) > 0) if lines.size else np.zeros(0, np.int64)
     seen: dict[bytes, int] = {}
-    for index, key in enumerate(shapely.to_wkb(shapely.normalize(lines))):
+    for index, key in zip(long.tolist(), shapely.to_wkb(shapely.normalize(lines[long])), strict=True):
         seen.setdefault(key, index)
-    return lines[np.fromiter(seen.values(), np.int64, len(seen))]
+    return np.fromiter(seen.values(), np.int64, len(seen))
 
 
-def _split_at_shared_vertices(lines: Lines) -> Lines:
+def _split_at_shared_vertices(lines: Lines) -> tuple[Lines, Integers]:
+    """Return the pieces of the lines, and the number of the line that each is part of."""
     if not lines.size:
-        return lines
+        return lines, np.zeros(0, np.int64)
     coordinates, index = shapely.get_coordinates(lines, return_index=True)
     _, numbers = _numbered(coordinates)
     shared = np.bincount(numbers)[numbers] > 1
     pieces: list[Any] = []
-    for at in np.split(np.arange(index.size), np.flatnonzero(np.diff(index)) + 1):
+    origin: list[int] = []
+    for number, at in enumerate(np.split(np.arange(index.size), np.flatnonzero(np.diff(index)) + 1)):
         cuts = [0, *(np.flatnonzero(shared[at[1:-1]]) + 1), len(at) - 1]
         pieces += [shapely.LineString(coordinates[at[begin : end + 1]]) for begin, end in pairwise(cuts)]
-    return np.array(pieces, dtype=object)
+        origin += [number] * (len(cuts) - 1)
+    return np.array(pieces, dtype=object), np.array(origin, np.int64)
 
 
 def _edge_line(graph: nx.Graph, u: Any, v: Any, data: dict[str, Any]) -> Any:

@@ -65,9 +65,7 @@ class Hops:
     @cached_property
     def chains(self) -> list[list[int]]:
         """Chains of nodes from junction or end to junction or end, each once; then rings, from any node on."""
-        found = [
-            chain for chain in chains(self.neighbours) if not (len(chain) == 2 and chain[0] > chain[1])
-        ]
+        found = [chain for chain in chains(self.neighbours) if not (len(chain) == 2 and chain[0] > chain[1])]
         passed = {node for chain in found for node in chain}
         for node, others in enumerate(self.neighbours):
             if node in passed or len(others) != 2:
@@ -138,7 +136,7 @@ class Hops:
         """
         west, south, east, north = bounds
         low, high = np.array([west, south]) + margin_m, np.array([east, north]) - margin_m
-        inside = ((self.points > low) & (self.points < high)).all(axis=1)
+        inside = np.all((self.points > low) & (self.points < high), axis=1)
         cells = _cells(self.points, west, north)
         taken: set[tuple[int, int]] = set()
         covered: set[int] = set()

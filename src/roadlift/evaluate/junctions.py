@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadlift.errors import UsageError
-from roadlift.evaluate.buffers import NAN, ratio
+from roadlift.evaluate.buffers import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +79,8 @@ def junction_score(
     Raises:
         UsageError: The scale is not above 0.
 
-    Source: F. Bastani et al., RoadTracer: automatic extraction of road networks from aerial images, CVPR 2018; checked against the
-    values of its program.
+    Source: F. Bastani et al., RoadTracer: automatic extraction of road networks from aerial images, CVPR 2018; checked
+    against the values of its program.
 
     Example:
         >>> from roadlift.evaluate import RoadGraph
