@@ -123,7 +123,7 @@ def trace_roads(
     """Mask, skeleton and graph with half widths at the nodes, in pixels; and what the mask left out."""
     found = find_roads(raster, ground_resolution_m=ground_resolution_m, options=options)
     reach = max(2, round(options.max_width_m / ground_resolution_m / 2))
-    run = max(1, round(options.max_border_run_m / ground_resolution_m))
+    run = round(options.max_border_run_m / ground_resolution_m)
     skeleton = skeletonise(found.roads, reach=reach, max_run=run)
     traced = trace_pixels(skeleton.row, skeleton.col)
     limit = np.array(raster.shape) - 1
@@ -178,7 +178,7 @@ def clean(
         width_ratio=options.spur_width_ratio,
     )
     graph, bridges, cost = bridge_gaps(
-        mark_ends_beside_no_data(straighten_ends(graph), raster),
+        mark_ends_beside_no_data(straighten_ends(graph) if options.smooth_m > 0 else graph, raster),
         raster,
         max_length=options.max_gap_m / ground_resolution_m,
         max_cost=options.max_gap_cost_m / ground_resolution_m,
