@@ -38,6 +38,7 @@ def make_map(nodes, edges, *, crs=UTM, origin=ORIGIN, **columns) -> RoadMap:
             "border": False,
             "bridged": False,
             "bridge_cost_m": np.nan,
+            "class_hint": "unknown",
             "source": "test",
         }
     ).assign(**columns)

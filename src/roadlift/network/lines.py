@@ -158,7 +158,8 @@ def _measures(table: pd.DataFrame, pieces: Polylines, crs: CRS | None) -> pd.Dat
         elif kind == "float64":
             columns[name] = pd.to_numeric(found[name], errors="coerce") if name in found else np.nan
         else:
-            columns[name] = found[name].fillna(SOURCE).astype(str) if name in found else SOURCE
+            default = SOURCE if name == "source" else "unknown"
+            columns[name] = found[name].fillna(default).astype(str) if name in found else default
     known = pd.DataFrame(columns | {"length_m": length_m}, index=found.index)
     return pd.concat([known, found.drop(columns=[*EDGE_COLUMNS, "width"], errors="ignore")], axis=1)
 

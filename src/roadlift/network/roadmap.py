@@ -34,6 +34,7 @@ EDGE_COLUMNS: dict[str, str] = {
     "border": "bool",
     "bridged": "bool",
     "bridge_cost_m": "float64",
+    "class_hint": "str",
     "source": "str",
 }
 NODE_COLUMNS: dict[str, str] = {"id": "int64", "degree": "int64", "kind": "str"}
@@ -61,11 +62,12 @@ class RoadMap:
         edges: one row per road between two nodes: ``id``, ``u``, ``v`` (node ids), ``length_m`` (on the
             ground), ``width_m`` and ``width_spread_m`` (tenth to ninetieth percentile), ``probability`` (mean
             along the line, 0..1), ``probability_min``, ``probability_p10``, ``border`` (leaves the image),
-            ``bridged`` (crosses a gap), ``bridge_cost_m`` (metres of road not seen there), ``source``, ``geometry``.
+            ``bridged`` (crosses a gap), ``bridge_cost_m`` (metres of road not seen there), ``class_hint`` (``main``,
+            ``through``, ``access``, ``isolated`` by width and connectivity, or ``unknown``), ``source``, ``geometry``.
         nodes: one row per node: ``id``, ``degree`` (edge ends, a self-loop counts twice), ``kind`` (``end``,
             ``junction``, ``border``: the road goes on outside the image, ``ring``: a ring without junction,
             ``bridge``: a road goes on across a gap, ``joint``: two roads of another tool's file meet), ``geometry``.
-        issues: one row per line that was ``removed``, ``bridged`` or is ``doubtful`` (its ``kind``): ``id``,
+        issues: one row per line that was ``removed``, ``filled``, ``bridged`` or is ``doubtful`` (its ``kind``): ``id``,
             ``reason``, ``length_m``, ``cost_m`` (of a bridge), ``geometry``.
         provenance: what made it: versions, model, options, input; plain values that fit into JSON.
 

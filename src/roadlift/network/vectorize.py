@@ -14,6 +14,7 @@ from roadlift.errors import InputError
 from roadlift.network.bridge import bridge_gaps
 from roadlift.network.build import NetworkParts
 from roadlift.network.centre import centre_lines, reach_border
+from roadlift.network.classes import class_hints
 from roadlift.network.corners import split_at_corners
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
@@ -244,6 +245,7 @@ def _measure(
             "border": graph.border[graph.u] | graph.border[graph.v],
             "bridged": graph.bridged,
             "bridge_cost_m": graph.bridge_cost * ground_resolution_m,
+            "class_hint": class_hints(graph, measured.width * ground_resolution_m),
             "source": SOURCE,
         }
     )
