@@ -10,6 +10,7 @@ import pytest
 import rasterio
 from click.testing import CliRunner
 
+import roadlift
 from roadlift.cli import cli
 from roadlift.scene import render
 
@@ -21,9 +22,14 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder with the files that the pages speak of."""
-    image, _, _ = render(5, shape=(320, 320)).save(tmp_path, "city")
+    image, mask, _ = render(5, shape=(320, 320)).save(tmp_path, "city")
     with rasterio.open(image) as file:
         pixels = file.read()
+    with rasterio.open(mask) as file:
+        classes, profile = 7 * file.read() + 1, {**file.profile, "nodata": None}
+    with rasterio.open(tmp_path / "city_classes.tif", "w", **profile) as file:
+        file.write(classes)
+    roadlift.vectorize(mask).save(tmp_path / "roads.gpkg")
     for seed, split in ((1, "train"), (2, "dev")):
         scene = render(seed, shape=(160, 160))
         _write(tmp_path / "mydata" / split / "images" / "a.png", np.moveaxis(scene.image, 2, 0))
@@ -66,12 +72,13 @@ def _run(command):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_example_of_a_page_runs(page, workplace):
     blocks = BLOCK.findall(page.read_text())
+    names = {"__name__": "example"}
     for language, text in blocks:
         if language == "sh":
             for command in text.splitlines():
                 _run(command)
         else:
-            exec(compile(text, str(page), "exec"), {"__name__": "example"})
+            exec(compile(text, str(page), "exec"), names)
     assert sys.path
 
 

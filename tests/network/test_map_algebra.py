@@ -12,8 +12,8 @@ from pyproj import CRS
 from roadlift.errors import UsageError
 from roadlift.network import RoadMap, merge
 from roadlift.network.build import NetworkParts
+from roadlift.network.evidence import join_measures
 from roadlift.network.measure import geodesic_lengths
-from roadlift.network.measures import join_measures
 from roadlift.network.polylines import Polylines
 
 UTM = "EPSG:32619"

@@ -47,7 +47,7 @@ def extract(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Turn images into a road network: .gpkg, .geojson, .fgb or .parquet.
+    """Turn images into a road network: .gpkg, .geojson, .fgb, .parquet, .graphml or .osm.
 
     Several images make one result where they share a CRS.
     """

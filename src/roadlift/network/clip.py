@@ -11,8 +11,8 @@ import shapely
 from roadlift.errors import UsageError
 from roadlift.network.build import NetworkParts
 from roadlift.network.cut import cut_to_area
+from roadlift.network.evidence import cut_measures, lengths_on_ground, metres_per_unit
 from roadlift.network.join import SAME_PLACE_M
-from roadlift.network.measures import cut_measures, lengths_on_ground, metres_per_unit
 from roadlift.network.polylines import Polylines
 from roadlift.network.prune import JUNCTION_EDGES
 

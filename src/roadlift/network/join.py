@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 from roadlift.errors import UsageError
 from roadlift.network.build import NetworkParts
 from roadlift.network.chains import label_groups
+from roadlift.network.evidence import join_measures, lengths_on_ground, metres_per_unit
 from roadlift.network.linegraph import CHAIN_EDGES, chain_edges, chain_ends
-from roadlift.network.measures import join_measures, lengths_on_ground, metres_per_unit
 from roadlift.network.polylines import Polylines
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 
 from roadlift.errors import UsageError
-from roadlift.network.measures import lengths_on_ground, metres_per_unit
+from roadlift.network.evidence import lengths_on_ground, metres_per_unit
 from roadlift.network.polylines import Polylines
 
 if TYPE_CHECKING:
