@@ -17,6 +17,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from roadlift import evaluate
     from roadlift.errors import InputError, LimitError, ModelError, OutputError, RoadliftError, UsageError
     from roadlift.model import list_models, load_model
     from roadlift.network import NetworkOptions, RoadMap
@@ -36,6 +37,7 @@ _HOME = {
     "RoadMap": "pipeline",
     "RoadliftError": "errors",
     "UsageError": "errors",
+    "evaluate": "evaluate",
     "extract": "pipeline",
     "inspect": "preflight",
     "list_models": "model",
@@ -56,6 +58,7 @@ __all__ = [
     "RoadMap",
     "RoadliftError",
     "UsageError",
+    "evaluate",
     "extract",
     "inspect",
     "list_models",
@@ -70,7 +73,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'roadlift' has no attribute {name!r}")
-    value = getattr(import_module(f"roadlift.{_HOME[name]}"), name)
+    module = import_module(f"roadlift.{_HOME[name]}")
+    value = module if _HOME[name] == name else getattr(module, name)
     globals()[name] = value
     return value
 

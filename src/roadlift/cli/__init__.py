@@ -7,6 +7,7 @@ import sys
 import click
 
 from roadlift.cli.data import data
+from roadlift.cli.evaluate import evaluate
 from roadlift.cli.models import models
 from roadlift.cli.roads import demo, extract, inspect, predict, vectorize
 from roadlift.cli.train import train
@@ -17,6 +18,7 @@ HELP = """Imagery in, road map out.
 \b
 roadlift extract city.tif city.gpkg    the main job, with the built-in model
 roadlift inspect city.tif              before: will it work, how long, how much memory
+roadlift evaluate city.gpkg truth.gpkg  after: every road metric, explained
 roadlift demo                          a rendered scene with known truth, extracted and scored
 """
 
@@ -27,7 +29,7 @@ def cli() -> None:
     """Collect the commands."""
 
 
-for command in (inspect, extract, predict, vectorize, demo, models, data, train):
+for command in (inspect, extract, predict, vectorize, demo, models, data, train, evaluate):
     cli.add_command(command)
 
 

@@ -1,4 +1,23 @@
-"""How good a prediction is: pixels, buffers, graphs."""
+"""How good a prediction is: pixels, buffers, graphs; ``roadlift.evaluate(prediction, truth)`` gives every score.
+
+This package can be called: that is `evaluate`, so that both ``roadlift.evaluate(roads, "truth.gpkg").apls`` and
+``roadlift.evaluate.topo(...)`` work. Type checkers know packages as not callable; with them import the function:
+``from roadlift.evaluate import evaluate``.
+
+Example:
+    >>> import numpy as np
+    >>> import roadlift
+    >>> road = np.zeros((100, 200), bool)
+    >>> road[47:54] = True
+    >>> roadlift.evaluate(road, road).apls
+    1.0
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from roadlift.evaluate.apls import Apls, apls_sat2graph, apls_spacenet
 from roadlift.evaluate.bench import Evaluation, evaluate
@@ -42,3 +61,14 @@ __all__ = [
     "road_graph",
     "topo",
 ]
+
+
+class _CallablePackage(ModuleType):
+    """A package that is called for its main function."""
+
+    def __call__(self, *args: Any, **options: Any) -> Evaluation:
+        """Call `roadlift.evaluate.evaluate`."""
+        return evaluate(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -82,7 +82,7 @@ class Evaluation:
         name = "apls_spacenet" if name == "apls" else name
         if name.startswith("_") or name not in {metric.name for metric in METRICS}:
             raise AttributeError(f"an Evaluation has no {name!r}")
-        return float(self.total.at[name, "value"])
+        return float(self.total["value"].to_dict()[name])
 
     @cached_property
     def images(self) -> pd.DataFrame:
@@ -206,7 +206,8 @@ def evaluate(
         1.0
     """
     sources = pair_up(prediction, truth, images)
-    scores, notes = [], []
+    scores: list[Scores] = []
+    notes: list[str] = []
     for number, source in enumerate(sources, start=1):
         pair = load_pair(
             source.prediction,

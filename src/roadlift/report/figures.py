@@ -95,7 +95,7 @@ def overlay(
         'roads.png'
     """
     _check_suffix(path)
-    backdrop = _backdrop(image, georef, bands, longest_side)
+    backdrop = backdrop_of(image, georef, bands, longest_side)
     return write_figure(overlay_figure(backdrop, roads, longest_side=longest_side), path, overwrite=overwrite)
 
 
@@ -187,7 +187,7 @@ def panels_figure(
     """Draw what `panels` writes, and return the figure."""
     if columns not in {2, 4}:
         raise UsageError(f"columns is {columns}; the four panels stand in 2 or 4 columns")
-    backdrop = _backdrop(image, georef, None, 1400)
+    backdrop = backdrop_of(image, georef, None, 1400)
     if probability.shape != image.shape[:2]:
         raise InputError(
             f"the probability is {probability.shape} and the image {image.shape[:2]}; they must agree"
@@ -241,9 +241,10 @@ def compare_lines(
     return right, missed, false
 
 
-def _backdrop(
+def backdrop_of(
     image: np.ndarray | str | Path, georef: Georef | None, bands: Sequence[int] | None, longest_side: int
 ) -> Backdrop:
+    """Read an image to draw on, stretched to 8 bits and at most about ``longest_side`` pixels long."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise InputError(
