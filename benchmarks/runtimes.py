@@ -1,4 +1,4 @@
-"""Which runtime is fastest here: MPx/s of the bare network on OpenVINO (f32, bf16) and ONNX Runtime.
+"""Which runtime is fastest here: MPx/s of the bare network on OpenVINO (f32, bf16, int8) and ONNX Runtime (f32, int8).
 
 Usage: python benchmarks/runtimes.py [MODEL] [--tile 1280] [--tiles 8] [--rounds 3] [--threads N]
 
@@ -21,7 +21,13 @@ from roadlift.model import DEFAULT_MODEL, Model, load_model
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CANDIDATES = (("openvino", "f32"), ("openvino", "bf16"), ("onnxruntime", "f32"))
+CANDIDATES = (
+    ("openvino", "f32"),
+    ("openvino", "bf16"),
+    ("openvino", "int8"),
+    ("onnxruntime", "f32"),
+    ("onnxruntime", "int8"),
+)
 
 
 def main() -> None:

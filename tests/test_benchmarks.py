@@ -40,7 +40,7 @@ def test_runtimes_are_compared(monkeypatch, capsys):
     arguments = ["runtimes", "--tile", "64", "--tiles", "2", "--rounds", "1", "--threads", "1"]
     monkeypatch.setattr(sys, "argv", arguments)
     runpy.run_path(str(ROOT / "benchmarks" / "runtimes.py"), run_name="__main__")
-    assert capsys.readouterr().out.count("openvino") == 2
+    assert capsys.readouterr().out.count("openvino") == 3
 
 
 def test_the_footprint_is_measured(capsys):

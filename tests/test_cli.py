@@ -7,9 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from click.testing import CliRunner
-from rasterio.windows import Window
 
 import roadlift
 from roadlift import errors
@@ -84,53 +82,6 @@ def test_several_images_make_one_result(scene, tmp_path):
     assert _run("extract", scene, other, both, "-q").exit_code == 0
     assert _run("extract", scene, one, "-q").exit_code == 0
     assert len(gpd.read_file(both, layer="edges")) > len(gpd.read_file(one, layer="edges"))
-
-
-def test_neighbours_grow_together_and_overlaps_are_said(scene, tmp_path):
-    with rasterio.open(scene) as file:
-        halves = [Window(0, 0, 160, 320), Window(160, 0, 160, 320)]
-        for name, window in zip(("west", "east"), halves, strict=True):
-            place = file.transform @ Affine.translation(window.col_off, 0)
-            profile = {**file.profile, "width": 160, "transform": place}
-            with rasterio.open(tmp_path / f"{name}.tif", "w", **profile) as half:
-                half.write(file.read(window=window))
-    together = _run("extract", tmp_path / "west.tif", tmp_path / "east.tif", tmp_path / "both.gpkg")
-    assert "overlap" not in together.stdout
-    nodes = gpd.read_file(tmp_path / "both.gpkg", layer="nodes")
-    seam = nodes.total_bounds[0] + 160
-    assert (nodes["kind"][(nodes.geometry.x - seam).abs() < 0.01] == "border").sum() <= 1
-    twice = _run("extract", scene, tmp_path / "east.tif", tmp_path / "twice.gpkg")
-    assert "overlap; the roads of the overlap are in the result twice" in twice.stdout
-
-
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_images_without_place_are_extracted_one_by_one(tmp_path):
-    photo = tmp_path / "photo.png"
-    with rasterio.open(photo, "w", driver="PNG", count=3, height=64, width=64, dtype="uint8") as file:
-        file.write(np.zeros((3, 64, 64), np.uint8))
-    result = _run("extract", photo, photo, tmp_path / "out.gpkg", "--gsd", 1)
-    assert isinstance(result.exception, errors.UsageError)
-    assert "has no CRS" in str(result.exception)
-
-
-def test_vectorize_says_as_what_it_reads_a_raster(scene, tmp_path):
-    mask = tmp_path / "city_mask.tif"
-    with rasterio.open(scene) as file:
-        profile = {**file.profile, "count": 1, "photometric": "minisblack"}
-    classes = np.zeros((1, 320, 320), np.uint8)
-    classes[0, 100:107] = 4
-    classes[0, :, 200:210] = 2
-    with rasterio.open(mask, "w", **profile) as file:
-        file.write(classes)
-    refused = _run("vectorize", mask, tmp_path / "roads.gpkg")
-    assert isinstance(refused.exception, errors.InputError)
-    assert "--class N" in str(refused.exception)
-    assert not (tmp_path / "roads.gpkg").exists()
-    told = _run("vectorize", mask, tmp_path / "roads.gpkg", "--class", 4)
-    assert "note: the raster is read as class 4 of uint8: 0, 2, 4" in told.stdout
-    answer = json.loads(_run("vectorize", mask, tmp_path / "other.gpkg", "--class", 2, "--json").stdout)
-    assert answer["edges"] == 1
-    assert answer["length_km"] == pytest.approx(0.32, rel=0.01)
 
 
 def test_predict_then_vectorize_equals_extract(scene, tmp_path):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from roadlift import evaluate
     from roadlift.errors import InputError, LimitError, ModelError, OutputError, RoadliftError, UsageError
     from roadlift.model import list_models, load_model
-    from roadlift.network import NetworkOptions, RoadMap, merge
+    from roadlift.network import NetworkOptions, RoadMap
     from roadlift.pipeline import ExtractOptions, extract, predict, vectorize
     from roadlift.preflight import inspect
     from roadlift.segment import patchify, unpatchify
@@ -42,7 +42,6 @@ _HOME = {
     "inspect": "preflight",
     "list_models": "model",
     "load_model": "model",
-    "merge": "network",
     "patchify": "segment",
     "predict": "pipeline",
     "unpatchify": "segment",
@@ -64,7 +63,6 @@ __all__ = [
     "inspect",
     "list_models",
     "load_model",
-    "merge",
     "patchify",
     "predict",
     "unpatchify",

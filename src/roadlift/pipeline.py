@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import itertools
 import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import shapely
 
 from roadlift import __version__, export
 from roadlift.errors import InputError, OutputError, UsageError
@@ -46,8 +43,6 @@ __all__ = [
     "vectorize",
 ]
 
-_OVERLAP = 0.001
-"""Share of an image's area from which a neighbour overlaps it."""
 Progress = Callable[[int, int], None]
 
 
@@ -127,8 +122,7 @@ def extract(
     """Find the roads in one image or several.
 
     Args:
-        images: Path or http(s) URL of an image, or several that share a CRS and become one result, in which roads
-            go on from one image to its neighbour. Of images that overlap the roads are there twice, and a note says so.
+        images: Path or http(s) URL of an image, or several that share a CRS and become one result.
         options: See :class:`ExtractOptions`; None means its defaults.
         save_probability: Also write the probability raster there (one image only).
         save_mask: Also write the mask there (one image only).
@@ -159,7 +153,6 @@ def extract(
     check_targets(by_products, overwrite=overwrite)
     started = time.perf_counter()
     model = load_model(options.model, runtime=options.runtime, device=options.device)
-    overlaps = _check_places(paths, model.card, options) if len(paths) > 1 else []
     extractions = [_extract_one(path, model, options, progress) for path in paths]
     if any(by_products):
         _write_by_products(extractions[0], model.card, options, by_products, overwrite=overwrite)
@@ -168,7 +161,7 @@ def extract(
         "images": [str(path) for path in paths],
         "model": {"name": model.card.name, "version": model.card.version, "sha256": model.card.sha256},
         "options": asdict(options),
-        "notes": [*(note for extraction in extractions for note in extraction.notes), *overlaps],
+        "notes": [note for extraction in extractions for note in extraction.notes],
         "seconds": round(time.perf_counter() - started, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
@@ -357,30 +350,6 @@ def _extract_one(
         if source.native_georef.crs is not None:
             roads = roads.reproject(source.native_georef.crs)
         return _Extraction(image, sink.array, source.georef, source.ground_resolution_m, roads, source.notes)
-
-
-def _check_places(images: Sequence[str | Path], card: ModelCard, options: ExtractOptions) -> list[str]:
-    """Refuse several images that do not say where they lie, or do so in different CRS; returns notes on overlaps."""
-    places: list[tuple[shapely.Polygon, Any]] = []
-    for image in images:
-        with options.open(image, card) as source:
-            georef, (rows, cols) = source.native_georef, source.native_shape
-        if georef.crs is None:
-            raise UsageError(
-                f"{image} has no CRS, so its roads have no place beside others. Extract it by itself."
-            )
-        if places and georef.crs != places[0][1]:
-            raise UsageError(
-                f"{image} is in {georef.crs}, {images[0]} in {places[0][1]}. Extract them one by one."
-            )
-        x, y = georef.to_map(np.array([0, 0, rows, rows]) - 0.5, np.array([0, cols, cols, 0]) - 0.5)
-        places.append((shapely.Polygon(np.stack([x, y], axis=1)), georef.crs))
-    areas = [area for area, _ in places]
-    return [
-        f"{images[one]} and {images[two]} overlap; the roads of the overlap are in the result twice"
-        for one, two in itertools.combinations(range(len(areas)), 2)
-        if areas[one].intersection(areas[two]).area > _OVERLAP * min(areas[one].area, areas[two].area)
-    ]
 
 
 def _write_by_products(

@@ -141,9 +141,9 @@ class _CoreWithoutBf16:
     [
         ({"runtime": "torch"}, "runtime is 'torch'; allowed: openvino, onnxruntime"),
         ({"device": "tpu"}, "allowed: cpu, gpu"),
-        ({"precision": "f16"}, "allowed: auto, f32, bf16"),
+        ({"precision": "f16"}, "allowed: auto, f32, bf16, int8"),
         ({"threads": 0}, "threads is 0"),
-        ({"runtime": "onnxruntime", "precision": "bf16"}, "computes in f32"),
+        ({"runtime": "onnxruntime", "precision": "bf16"}, "computes in f32 or int8"),
     ],
 )
 def test_options_that_are_not_allowed(toy_path: Path, options: dict[str, Any], message: str) -> None:

@@ -10,13 +10,11 @@ import shapely
 from pyproj import CRS
 
 from roadlift.errors import UsageError
-from roadlift.imagery import Window
-from roadlift.network import RoadMap, merge, vectorize
+from roadlift.network import RoadMap, merge
 from roadlift.network.build import NetworkParts
 from roadlift.network.evidence import join_measures
 from roadlift.network.measure import geodesic_lengths
 from roadlift.network.polylines import Polylines
-from roadlift.scene import render
 
 UTM = "EPSG:32619"
 ORIGIN = np.array([300_000.0, 4_700_000.0])
@@ -147,27 +145,6 @@ def test_ends_that_are_far_apart_or_no_border_stay_alone() -> None:
     assert len(merge([west, east], seam_m=9).edges) == 1
     dead = make_map([(0, 0, "end"), (50, 0, "end")], [(0, 1)])
     assert len((dead + east).edges) == 2
-
-
-def test_halves_of_a_raster_give_nearly_the_whole() -> None:
-    """Vectorised half by half, roads meet at the seam within a metre or so, and become one."""
-    scene = render(3, shape=(300, 500))
-    raster = (scene.mask * 254).astype(np.uint8)
-    whole = vectorize(raster, scene.georef, ground_resolution_m=1.0)
-    windows = [Window(0, 0, 300, 240), Window(0, 240, 300, 260)]
-    halves = [
-        vectorize(
-            np.ascontiguousarray(raster[window.slices]), scene.georef.at(window), ground_resolution_m=1.0
-        )
-        for window in windows
-    ]
-    seam = scene.georef.to_map(0, 239.5)[0]
-    at_seam = [half.nodes[(half.nodes.geometry.x - seam).abs() < 0.01] for half in halves]
-    assert all((nodes["kind"] == "border").all() and len(nodes) >= 2 for nodes in at_seam)
-    joined = halves[0] + halves[1]
-    left = joined.nodes[(joined.nodes.geometry.x - seam).abs() < 0.01]
-    assert (left["kind"] == "border").sum() <= 1
-    assert joined.length_km == pytest.approx(whole.length_km, rel=0.01)
 
 
 def test_the_nearer_of_two_lanes_is_joined() -> None:

@@ -20,8 +20,9 @@ from roadlift.train.data import read_samples
 from roadlift.train.export import check_agreement, export_onnx
 from roadlift.train.fit import train
 from roadlift.train.halo import HaloError, choose_halos, measure_halo
+from roadlift.train.judge import choose_thresholds, pixel_scores
 from roadlift.train.options import TrainOptions
-from roadlift.train.publish import choose_thresholds, publish, score
+from roadlift.train.publish import Texts, publish
 from roadlift.train.run import RunFolder
 from roadlift.train.scenes import scene_samples
 from roadlift.train.targets import Taught
@@ -166,8 +167,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_saved(data, tmp_path):
 
 def test_a_published_run_is_a_model_that_knows_itself(data, run, tmp_path):
     again = {"again": read_samples(data / "dev")}
-    texts = {"description": "tiny", "credit": "nobody"}
-    card = publish(run, data, tmp_path / "tiny.onnx", elsewhere=again, halos=(16, 32), core=32, **texts)
+    texts = Texts(description="tiny", credit="nobody")
+    small = {"halos": (16, 32), "core": 32, "int8": False}
+    card = publish(run, data, tmp_path / "tiny.onnx", texts=texts, elsewhere=again, **small)
     model = load_model(tmp_path / "tiny.onnx")
     assert model.card == card
     assert card.name == "tiny"
@@ -181,7 +183,7 @@ def test_a_published_run_is_a_model_that_knows_itself(data, run, tmp_path):
 def test_keras_and_file_must_agree(run, tmp_path, data):
     model = build(TINY, pretrained=False)
     model.load_weights(run / "weights" / "best.keras")
-    card = publish(run, data, tmp_path / "a.onnx", description="", credit="", halos=(16, 32), core=32)
+    card = publish(run, data, tmp_path / "a.onnx", halos=(16, 32), core=32, int8=False)
     export_onnx(model, card, tmp_path / "b.onnx")
     other = build(replace(TINY, seed=9), pretrained=False)
     from roadlift.train.export import _served
@@ -195,7 +197,7 @@ def test_thresholds_are_chosen_by_intersection_over_union(data):
     probability = np.where(sample.label == 1, 150, 60).astype(np.uint8)
     high, low = choose_thresholds([probability], [sample])
     assert 60 / 254 < low <= high <= 150 / 254
-    assert score([probability], [sample], high=high, low=low)["iou"] == 1
+    assert pixel_scores([probability], [sample], high=high, low=low)["iou"] == 1
 
 
 def test_halo_is_measured_against_the_whole_image():

@@ -51,16 +51,19 @@ def list_command(as_json: bool) -> None:
 @models.command()
 @click.argument("model", default="roadlift-1m")
 @json_option
-def show(model: str, as_json: bool) -> None:
+@click.option("--stac", is_flag=True, help="Print a STAC item with the Machine Learning Model extension.")
+def show(model: str, as_json: bool, stac: bool) -> None:
     """Show the card of a built-in model or an .onnx file."""
-    from roadlift.model import find_card
+    from roadlift.model import describe, find_card, stac_item
 
     card = find_card(model)
+    if stac:
+        click.echo(json.dumps(stac_item(card), indent=2))
+        return
     if as_json:
         click.echo(json.dumps(json.loads(card.to_json()), indent=2))
         return
-    for name, value in json.loads(card.to_json()).items():
-        click.echo(f"{name:<22} {json.dumps(value, indent=2) if isinstance(value, dict) else value}")
+    click.echo(describe(card))
 
 
 @models.command("export")
@@ -70,12 +73,17 @@ def show(model: str, as_json: bool) -> None:
     "--data",
     type=PATH,
     required=True,
-    help="Folder that the run was trained on; thresholds come from DATA/dev.",
+    help="Data that the run was trained on: thresholds come from its dev images, int8 ranges from its train images.",
 )
-@click.option("--description", required=True, help="One or two sentences for the card.")
-@click.option("--credit", required=True, help="Whom to credit for data and pretrained weights.")
-@click.option("--licence", default="Apache-2.0", show_default=True, help="SPDX expression.")
-@click.option("--model-version", "version", default="1", show_default=True, help="Version of the model.")
+@click.option("--int8/--no-int8", default=True, show_default=True, help="Also write OUTPUT's int8 twin.")
+@click.option(
+    "--pictures", type=PATH, help="Folder for sheets of the worst and of typical images of each set."
+)
+@click.option("--description", help="One or two sentences for the card.")
+@click.option("--credit", help="Whom to credit for data and pretrained weights.")
+@click.option("--licence", help="SPDX expression.  [default: Apache-2.0]")
+@click.option("--model-version", "version", help="Version of the model.  [default: 1]")
+@click.option("--weakness", "weaknesses", multiple=True, help="What it does badly; may be repeated.")
 @click.option(
     "--evaluate",
     "elsewhere",
@@ -85,20 +93,31 @@ def show(model: str, as_json: bool) -> None:
     help="Further labelled images to score, resampled from GSD metres per pixel; may be repeated.",
 )
 def export_command(
-    run: Path, output: Path, elsewhere: dict[str, tuple[Path, float | None]], **texts: Any
+    run: Path,
+    output: Path,
+    data: Path,
+    int8: bool,
+    pictures: Path | None,
+    elsewhere: dict[str, tuple[Path, float | None]],
+    weaknesses: tuple[str, ...],
+    **texts: Any,
 ) -> None:
-    """Turn the best weights of a run into an .onnx file that knows its thresholds, halos and scores."""
-    need_training_room()
-    from roadlift.train.data import read_samples
-    from roadlift.train.publish import publish
+    r"""Turn the best weights of a run into .onnx files that know their thresholds, halos and scores.
 
+    \b
+    roadlift models export runs/mine mine.onnx --data mydata    writes mine.onnx and mine-int8.onnx
+
+    RUN may also be an .onnx float file with a card, which is then scored and quantised anew. The int8 file is refused
+    when it loses more than half an IoU point on the dev images.
+    """
+    need_training_room()
+    from roadlift.model import describe
+    from roadlift.train.data import read_samples
+    from roadlift.train.publish import Texts, publish
+
+    if run.suffix != ".onnx" and not (texts["description"] and texts["credit"]):
+        raise click.UsageError("A run is exported with --description and --credit; the card needs them.")
     samples = {name: read_samples(folder, gsd=gsd) for name, (folder, gsd) in elsewhere.items()}
-    card = publish(run, output=output, elsewhere=samples, **texts)
-    for name, scores in card.scores.items():
-        if name != "halo":
-            click.echo(
-                f"{name:<12} {scores['images']:>4} images   IoU {scores['iou']:.3f}   best {scores['best_iou']:.3f}"
-            )
-    click.echo(
-        f"thresholds {card.threshold}, {card.threshold_low}; halo {card.halo} px, exact {card.exact_halo} px; {output}"
-    )
+    words = Texts(**texts, weaknesses=weaknesses or None)
+    card = publish(run, data, output, texts=words, int8=int8, pictures=pictures, elsewhere=samples)
+    click.echo(describe(card))

@@ -24,13 +24,13 @@ class OnnxRuntime:
     """ONNX Runtime: one session, as many calls at a time as there are threads, each on its own thread."""
 
     name = "onnxruntime"
-    precision = "f32"
 
     def __init__(self, graph: bytes, *, device: str, threads: int, precision: str) -> None:
         if precision == "bf16":
             raise UsageError(
-                "ONNX Runtime computes in f32; use precision 'auto' or 'f32', or the openvino runtime"
+                "ONNX Runtime computes in f32 or int8; use precision 'auto' or 'f32', or the openvino runtime"
             )
+        self.precision = "int8" if precision == "int8" else "f32"
         self._ort = _import()
         self.device = device
         self.threads = threads

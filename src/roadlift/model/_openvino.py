@@ -62,6 +62,7 @@ class OpenVinoRuntime:
         self.device = device
         self.threads = threads
         self.precision = self._choose_precision(precision)
+        self._float_precision = self._choose_precision("auto") if precision == "int8" else self.precision
         self._lock = threading.Lock()
         self._programs: OrderedDict[tuple[int, int], _Program] = OrderedDict()
         try:
@@ -70,6 +71,8 @@ class OpenVinoRuntime:
             raise ModelError(f"OpenVINO cannot read the network: {first_line(error)}") from error
 
     def _choose_precision(self, wanted: str) -> str:
+        if wanted == "int8":
+            return wanted
         has_bf16 = "BF16" in self._core.get_property(self._target, "OPTIMIZATION_CAPABILITIES")
         if wanted == "bf16" and not has_bf16:
             raise UsageError("this processor has no bfloat16 arithmetic; use precision 'auto' or 'f32'")
@@ -169,7 +172,7 @@ class OpenVinoRuntime:
     def _settings(self, *, streams: int) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_PRECISION_HINT": self._float_precision,
         }
         if self.device == "cpu":
             pinning = {"ENABLE_CPU_PINNING": False, "ENABLE_HYPER_THREADING": True}

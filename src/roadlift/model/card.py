@@ -45,6 +45,7 @@ class ModelCard:
         threshold_low: Probability down to which a road is followed (hysteresis), 0..1.
         scores: Measured quality, free JSON object (data set, then score).
         training: Data, command, seed and the like, free JSON object.
+        weaknesses: What it is known to do badly, one sentence each.
         licence: SPDX expression of the weights' licence.
         credit: Whom to credit for data and pretrained weights.
         sha256: Hex digest of the graph without metadata, see :func:`graph_sha256`.
@@ -79,6 +80,7 @@ class ModelCard:
     threshold_low: float
     scores: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    weaknesses: tuple[str, ...] = ()
     licence: str
     credit: str
     sha256: str
@@ -95,6 +97,10 @@ class ModelCard:
         for name in ("name", "version", "architecture", "description", "licence", "credit", "sha256"):
             if not isinstance(getattr(self, name), str):
                 _refuse(name, getattr(self, name), "a text")
+        if not isinstance(self.weaknesses, tuple) or not all(
+            isinstance(text, str) for text in self.weaknesses
+        ):
+            _refuse("weaknesses", self.weaknesses, "a list of texts")
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", self.name):
             _refuse("name", self.name, "1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first")
         if not self.version:
@@ -135,7 +141,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Read a card; exactly the keys of :meth:`to_json` must be there.
+        """Read a card; the keys of :meth:`to_json` must be there, but for those that this version has added.
 
         Args:
             text: One JSON object.
@@ -145,15 +151,20 @@ class ModelCard:
         """
         values = _parse(text)
         known = {entry.name for entry in fields(cls)}
-        missing, unknown = sorted(known - values.keys()), sorted(values.keys() - known)
+        missing, unknown = sorted(known - values.keys() - _ADDED), sorted(values.keys() - known)
         if missing or unknown:
             raise ModelError(
                 f"the model card does not fit this version of roadlift: missing keys {missing}, "
                 f"unknown keys {unknown}; export the model again or use the roadlift version that wrote it"
             )
-        if isinstance(values["bands"], list):
-            values["bands"] = tuple(values["bands"])
+        for name in {"bands", "weaknesses"} & values.keys():
+            if isinstance(values[name], list):
+                values[name] = tuple(values[name])
         return cls(**values)
+
+
+_ADDED: Final = frozenset({"weaknesses"})
+"""Keys that files written by the first version of roadlift do not have."""
 
 
 def read_card(path: str | Path) -> ModelCard:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roadlift.errors import UsageError
+from roadlift.model._onnx import summarise
 from roadlift.model._onnxruntime import OnnxRuntime
 from roadlift.model._openvino import OpenVinoRuntime
 from roadlift.model.card import ModelCard, card_of, read_model_bytes
+from roadlift.model.processor import has_int8_arithmetic
 from roadlift.model.runtime import Model, available_threads, check_fits
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "roadlift-1m"
 RUNTIMES: Final = ("openvino", "onnxruntime")
 DEVICES: Final = ("cpu", "gpu")
-PRECISIONS: Final = ("auto", "f32", "bf16")
+PRECISIONS: Final = ("auto", "f32", "bf16", "int8")
+INT8_SUFFIX: Final = "-int8"
 
 
 def list_models() -> tuple[ModelCard, ...]:
@@ -61,7 +64,9 @@ def load_model(
         runtime: ``openvino`` or ``onnxruntime``.
         device: ``cpu`` or ``gpu``.
         threads: Tiles computed at the same time; None means one for each processor.
-        precision: ``auto`` (bf16 where the processor has it), ``f32`` or ``bf16``.
+        precision: Arithmetic, one of ``PRECISIONS``. ``auto`` takes the quickest that the processor has: for a
+            built-in model int8 (where it ships an int8 file), then bf16, then f32. An ``.onnx`` file is int8 or
+            not, whatever the processor.
 
     Returns:
         The model; its tile-shape programs are compiled at first use.
@@ -75,8 +80,10 @@ def load_model(
         Traceback (most recent call last):
         roadlift.errors.UsageError: no model 'no-such-model'; ...
     """
-    data, source = model_bytes(name_or_path)
+    data, source = _precise_bytes(name_or_path, precision=precision, device=device)
     card = card_of(data, source=source)
+    if precision in PRECISIONS:
+        precision = _fitting_precision(precision, quantised=is_quantised(data), source=source)
     network = _start(runtime, data, device=device, threads=threads, precision=precision)
     check_fits(network, stride=card.stride, source=source)
     return Model(card, network)
@@ -90,7 +97,7 @@ def _start(name: str, graph: bytes, *, device: str, threads: int | None, precisi
         graph: The ONNX file's bytes.
         device: One of ``DEVICES``.
         threads: Tiles at the same time; None means one for each processor the process may use.
-        precision: One of ``PRECISIONS``; ``auto`` takes bf16 where the processor has it.
+        precision: One of ``PRECISIONS``; ``int8`` for a quantised graph and no other.
 
     Raises:
         UsageError: When an option is not known, or the runtime or device is not there.
@@ -120,6 +127,35 @@ def model_bytes(name_or_path: str | Path) -> tuple[bytes, str]:
     return known[name].read_bytes(), name
 
 
+def is_quantised(graph: bytes) -> bool:
+    """Whether an ONNX file holds an int8 network."""
+    return "DequantizeLinear" in summarise(graph).operators
+
+
+def _precise_bytes(name_or_path: str | Path, *, precision: str, device: str) -> tuple[bytes, str]:
+    """Bytes of the file that fits the precision: a built-in model may have an int8 file beside its float one."""
+    data, source = model_bytes(name_or_path)
+    quick = precision == "int8" or (precision == "auto" and device == "cpu" and has_int8_arithmetic())
+    if _is_path(name_or_path) or not quick:
+        return data, source
+    quantised = files("roadlift.model") / "weights" / f"{name_or_path}{INT8_SUFFIX}.onnx"
+    return (quantised.read_bytes(), f"{source} (int8)") if quantised.is_file() else (data, source)
+
+
+def _fitting_precision(precision: str, *, quantised: bool, source: str) -> str:
+    """Precision to start the runtime with: a quantised graph computes in int8, and no other graph can."""
+    if quantised and precision in ("f32", "bf16"):
+        raise UsageError(
+            f"{source} is an int8 network and cannot compute in {precision}; use precision 'auto' or 'int8', "
+            "or the float file of the same model"
+        )
+    if precision == "int8" and not quantised:
+        raise UsageError(
+            f"{source} is not an int8 network; `roadlift models export` writes an int8 file beside the float one"
+        )
+    return "int8" if quantised else precision
+
+
 def _is_path(name_or_path: str | Path) -> bool:
     if isinstance(name_or_path, Path):
         return True
@@ -146,6 +182,7 @@ def _built_in() -> dict[str, Traversable]:
     folder = files("roadlift.model") / "weights"
     if not folder.is_dir():
         return {}
-    return {
+    names = {
         entry.name.removesuffix(".onnx"): entry for entry in folder.iterdir() if entry.name.endswith(".onnx")
     }
+    return {name: entry for name, entry in names.items() if not name.endswith(INT8_SUFFIX)}

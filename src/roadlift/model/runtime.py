@@ -51,7 +51,8 @@ class Runtime(Protocol):
     Attributes:
         name: ``openvino`` or ``onnxruntime``.
         device: ``cpu`` or ``gpu``.
-        precision: Arithmetic of the network, ``f32`` or ``bf16``.
+        precision: Arithmetic of the network, ``f32``, ``bf16`` or ``int8`` (what is not quantised then runs in the
+            quickest float).
         threads: Tiles that are computed at the same time.
     """
 

@@ -18,9 +18,11 @@ import onnx
 import onnxruntime
 
 from roadlift.errors import ModelError
-from roadlift.model import ModelCard, graph_sha256
+from roadlift.model import CARD_KEY, ModelCard, graph_sha256
+from roadlift.train.graph import drop_unused_operators, simplify, weights_to_float32
 
-OPSET = 17
+OPSET, MAX_IR_VERSION = 17, 9
+"""What ONNX Runtime 1.17 reads, the newest that the QGIS plugin Deepness takes."""
 _TOLERANCE = 1e-3
 
 
@@ -47,13 +49,54 @@ def export_onnx(model: keras.Model, card: ModelCard, path: str | Path) -> ModelC
         served.export(str(file), format="onnx", opset_version=OPSET, verbose=False)
         graph = onnx.load(file)
         _tidy(graph)
+        simplify(graph)
         store_as_float16(graph)
-        onnx.checker.check_model(graph, full_check=True)
-        card = replace(card, sha256=graph_sha256(graph.SerializeToString()))
-        onnx.helper.set_model_props(graph, {"roadlift": card.to_json(), **deepness_metadata(card)})
-        onnx.save(graph, file)
+        card = save_with_card(graph, card, file)
         check_agreement(served, file, stride=card.stride)
         file.replace(path)
+    return card
+
+
+def export_again(file: Path, card: ModelCard, path: Path) -> ModelCard:
+    """Write an exported float model anew, with another card, in the form that :func:`export_onnx` gives it.
+
+    Args:
+        file: Float ``.onnx`` file of :func:`export_onnx`, also of an earlier version.
+        card: What the model is; its ``sha256`` is filled in here.
+        path: Target, ``.onnx``.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ModelError: The file is quantised to int8.
+    """
+    graph = onnx.load(file)
+    if any(node.op_type == "DequantizeLinear" for node in graph.graph.node):
+        raise ModelError(f"{file} is quantised to int8; give the float file of the same model.")
+    weights_to_float32(graph.graph)
+    simplify(graph)
+    store_as_float16(graph)
+    return save_with_card(graph, card, path)
+
+
+def save_with_card(graph: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
+    """Write a network with its card and the metadata of Deepness, replacing what metadata it has.
+
+    Args:
+        graph: The network, float or int8.
+        card: What the model is; its ``sha256`` is filled in here.
+        path: Target, ``.onnx``.
+
+    Returns:
+        The card as written.
+    """
+    del graph.metadata_props[:]
+    graph.ir_version = min(graph.ir_version, MAX_IR_VERSION)
+    onnx.checker.check_model(graph, full_check=True)
+    card = replace(card, sha256=graph_sha256(graph.SerializeToString()))
+    onnx.helper.set_model_props(graph, {CARD_KEY: card.to_json(), **deepness_metadata(card)})
+    onnx.save(graph, path)
     return card
 
 
@@ -132,7 +175,5 @@ def _tidy(graph: onnx.ModelProto) -> None:
     for node in graph.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    used = {node.domain for node in graph.graph.node}
-    for operators in [entry for entry in graph.opset_import if entry.domain not in used]:
-        graph.opset_import.remove(operators)
+    drop_unused_operators(graph)
     del graph.metadata_props[:]

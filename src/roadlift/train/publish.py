@@ -1,104 +1,138 @@
-"""A finished run becomes a model to ship: measured on images it was not trained on, with its card, as ONNX."""
+"""A finished run becomes a model to ship: measured on images it was not trained on, with its card, as ONNX.
+
+Everything is measured on the exported files through :mod:`roadlift.model`, so the card says what users get.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
+import onnx
 
-from roadlift.evaluate.pixels import Confusion, ProbabilityHistogram
+from roadlift.errors import ModelError
 from roadlift.imagery import Pixels, Stretch
-from roadlift.model import ModelCard
-from roadlift.network import NetworkOptions, road_mask
+from roadlift.model import INT8_SUFFIX, Model, ModelCard, load_model, read_card
 from roadlift.scene import render
 from roadlift.train.architectures import architecture
-from roadlift.train.data import IGNORE, Sample, read_samples
-from roadlift.train.export import export_onnx
+from roadlift.train.data import Sample, read_samples
+from roadlift.train.export import export_again, export_onnx, save_with_card
 from roadlift.train.halo import choose_halos, measure_halo
+from roadlift.train.judge import (
+    TruthNetwork,
+    choose_thresholds,
+    confusions,
+    network_scores,
+    pixel_scores,
+    predict_samples,
+    road_pixels,
+    true_networks,
+)
 from roadlift.train.options import TrainOptions
+from roadlift.train.pictures import draw_worst_and_typical
+from roadlift.train.quantise import calibration_crops, quantise
 from roadlift.train.run import RunFolder
-from roadlift.train.score import predict_sample
 from roadlift.train.trainer import build
 
-THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(13))
-_HALO_SCENE = 4
-LOW_SHARES = (0.4, 0.6, 0.8, 1.0)
+MAX_INT8_LOSS = 0.005
+"""How much IoU int8 may lose on the development images."""
 HALOS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448)
+_HALO_SCENE = 4
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a card says that cannot be measured; None keeps what the card of an exported file says."""
+
+    description: str | None = None
+    credit: str | None = None
+    licence: str | None = None
+    version: str | None = None
+    weaknesses: tuple[str, ...] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the texts that are given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def publish(
-    run: str | Path,
+    source: str | Path,
     data: str | Path,
     output: str | Path,
     *,
-    description: str,
-    credit: str,
-    licence: str = "Apache-2.0",
-    version: str = "1",
+    texts: Texts | None = None,
+    int8: bool = True,
+    pictures: str | Path | None = None,
     elsewhere: Mapping[str, Sequence[Sample]] | None = None,
     ground_resolution_m: float = 1.0,
     halos: Sequence[int] = HALOS,
     core: int = 512,
 ) -> ModelCard:
-    """Choose thresholds and halos, score, and export the best weights of a run.
+    """Choose thresholds and halos, score, and export the best weights of a run in float and in int8.
 
-    Thresholds are chosen on ``data/dev``; ``elsewhere`` is only scored.
+    Thresholds are chosen on the development images, int8 takes its ranges from the training images, and
+    ``elsewhere`` is only scored. Either both files are written or, where something is wrong, none.
 
     Args:
-        run: Folder of the run.
-        data: Folder that the run was trained on.
-        output: ``.onnx`` file to write; its stem becomes the model's name.
-        description: One or two sentences for people.
-        credit: Whom to credit.
-        licence: SPDX expression.
-        version: Version of the model.
+        source: Folder of a run, or an ``.onnx`` float file with a card, to be measured and quantised anew.
+        data: Labelled images that the run was trained on, with their ``train`` and ``dev`` parts.
+        output: ``.onnx`` file to write; its stem becomes the model's name, and the int8 file is called
+            ``NAME-int8.onnx`` beside it.
+        texts: What the card says that cannot be measured.
+        int8: Also write the int8 file.
+        pictures: Folder for sheets of the worst and of typical images of each set.
         elsewhere: Further labelled images by name.
         ground_resolution_m: Metres per pixel of the training images.
         halos: Margins to try, in pixels; those that do not fit stride and image are left out.
         core: Side of the tile that they are tried on.
 
     Returns:
-        The card, digest included.
+        The card of the float file, digest included.
+
+    Raises:
+        ModelError: int8 loses more than half an IoU point on the development images, or the files disagree.
+        InputError: Run or data cannot be read.
     """
-    folder = RunFolder(Path(run))
-    options = folder.options()
-    stride = architecture(options.architecture).stride
-    model = build(options, pretrained=False)
-    model.load_weights(folder.best)
-    dev = read_samples(data, "dev")
-    probabilities = [predict_sample(model, sample, stride=stride) for sample in dev]
-    high, low = choose_thresholds(probabilities, dev)
-    halo, exact_halo, halo_table = _halos(model, halos, stride=stride, threshold=high, core=core)
-    scores = {"dev": score(probabilities, dev, high=high, low=low)}
-    for name, samples in (elsewhere or {}).items():
-        found = [predict_sample(model, sample, stride=stride) for sample in samples]
-        scores[name] = score(found, samples, high=high, low=low)
-    card = ModelCard(
-        name=Path(output).stem,
-        version=version,
-        architecture=options.architecture,
-        description=description,
-        ground_resolution_m=ground_resolution_m,
-        stride=stride,
-        halo=halo,
-        exact_halo=exact_halo,
-        threshold=high,
-        threshold_low=low,
-        scores={**scores, "halo": halo_table},
-        training={
-            "command": command_of(options, data),
-            "options": asdict(options),
-            "minutes": round(folder.load().minutes, 1),
-        },
-        licence=licence,
-        credit=credit,
-        sha256="0" * 64,
-    )
-    return export_onnx(model, card, output)
+    output = Path(output)
+    sets = {"dev": read_samples(data, "dev"), **(elsewhere or {})}
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        file = Path(folder) / output.name
+        _write_float(source, data, file, texts or Texts(), ground_resolution_m)
+        judge = _Judge(sets, ground_resolution_m)
+        card = _fit_card(load_model(file, precision="f32"), sets["dev"], halos, core)
+        scores = {**judge.scores(file, card, precision="f32"), "halo": card.scores["halo"]}
+        twin = file.with_stem(file.stem + INT8_SUFFIX)
+        if int8:
+            crops = calibration_crops(read_samples(data, "train"), stride=card.stride)
+            save_with_card(quantise(onnx.load(file), crops), card, twin)
+            scores["int8"] = judge.scores(twin, card, precision="int8")
+            check_int8(scores["dev"]["iou"], scores["int8"]["dev"]["iou"])
+        card = replace(card, scores=scores)
+        written = [
+            save_with_card(onnx.load(each), card, each) for each in ((file, twin) if int8 else (file,))
+        ]
+        for each in (file, twin) if int8 else (file,):
+            each.replace(output.with_name(each.name))
+        if pictures is not None:
+            judge.draw(load_model(output), Path(pictures))
+    return written[0]
+
+
+def check_int8(iou: float, int8_iou: float) -> None:
+    """Hold the int8 network against the float one.
+
+    Raises:
+        ModelError: It loses more than half an IoU point.
+    """
+    if not int8_iou >= iou - MAX_INT8_LOSS:
+        raise ModelError(
+            f"The int8 network has a dev IoU of {int8_iou:.4f}, the float one {iou:.4f}; at most {MAX_INT8_LOSS} may be "
+            "lost. Nothing is written; export the float file alone with --no-int8."
+        )
 
 
 def command_of(options: TrainOptions, data: str | Path) -> str:
@@ -114,68 +148,105 @@ def command_of(options: TrainOptions, data: str | Path) -> str:
     return f"roadlift train {data} --run RUN" + "".join(flags)
 
 
-def choose_thresholds(probabilities: Sequence[np.ndarray], samples: Sequence[Sample]) -> tuple[float, float]:
-    """Return the pair of hysteresis thresholds (high, low) with the best micro IoU.
-
-    Args:
-        probabilities: uint8 (rows, cols), 0..254, of each sample.
-        samples: The labelled images.
-    """
-    pairs = [(high, round(high * share, 3)) for high in THRESHOLDS for share in LOW_SHARES]
-    return max(pairs, key=lambda pair: _confusion(probabilities, samples, *pair).iou)
-
-
-def score(
-    probabilities: Sequence[np.ndarray], samples: Sequence[Sample], *, high: float, low: float
-) -> dict[str, Any]:
-    """Return the scores of a model card: at the card's thresholds, and what a better threshold would have given."""
-    counts = _confusion(probabilities, samples, high, low)
-    histogram = ProbabilityHistogram.empty()
-    for probability, sample in zip(probabilities, samples, strict=True):
-        histogram = histogram + ProbabilityHistogram.of(
-            probability, sample.label == 1, valid=sample.label != IGNORE
-        )
-    best, threshold = histogram.best_iou()
-    values = {
-        "iou": counts.iou,
-        "precision": counts.precision,
-        "recall": counts.recall,
-        "f1": counts.f1,
-        "average_precision": histogram.average_precision(),
-        "best_iou": best,
-        "best_threshold": threshold,
+def _write_float(
+    source: str | Path, data: str | Path, file: Path, texts: Texts, ground_resolution_m: float
+) -> None:
+    """Write the float file with a card whose thresholds and halos are still to be measured."""
+    if Path(source).suffix == ".onnx":
+        card = replace(read_card(source), name=file.stem, **texts.given())
+        export_again(Path(source), card, file)
+        return
+    folder = RunFolder(Path(source))
+    options = folder.options()
+    model = build(options, pretrained=False)
+    model.load_weights(folder.best)
+    words = {"description": "", "credit": "", "licence": "Apache-2.0", "version": "1", **texts.given()}
+    training = {
+        "command": command_of(options, data),
+        "options": asdict(options),
+        "minutes": round(folder.load().minutes, 1),
     }
-    return {"images": len(samples), **{name: round(value, 4) for name, value in values.items()}}
+    card = ModelCard(
+        name=file.stem,
+        architecture=options.architecture,
+        ground_resolution_m=ground_resolution_m,
+        stride=architecture(options.architecture).stride,
+        halo=0,
+        exact_halo=0,
+        threshold=0.5,
+        threshold_low=0.5,
+        training=training,
+        sha256="0" * 64,
+        **words,
+    )
+    export_onnx(model, card, file)
 
 
-def _confusion(
-    probabilities: Sequence[np.ndarray], samples: Sequence[Sample], high: float, low: float
-) -> Confusion:
-    total = Confusion()
-    for probability, sample in zip(probabilities, samples, strict=True):
-        mask = _mask(probability, high=high, low=low)
-        total = total + Confusion.of(mask, sample.label == 1, valid=sample.label != IGNORE)
-    return total
+def _fit_card(model: Model, dev: Sequence[Sample], halos: Sequence[int], core: int) -> ModelCard:
+    """Return the model's card with thresholds and halos as measured, and the table of halos for its scores."""
+    high, low = choose_thresholds(predict_samples(model, dev), dev)
+    halo, exact_halo, table = _halos(model, halos, threshold=high, core=core)
+    return replace(
+        model.card,
+        threshold=high,
+        threshold_low=low,
+        halo=halo,
+        exact_halo=exact_halo,
+        scores={"halo": table},
+    )
 
 
-def _mask(probability: np.ndarray, *, high: float, low: float) -> np.ndarray:
-    """Return the mask that extract begins with, before it drops specks and fills holes."""
-    options = NetworkOptions(threshold=high, threshold_low=low, min_object_m2=0, max_hole_m2=0)
-    return road_mask(probability, ground_resolution_m=1.0, options=options)
+@dataclass
+class _Judge:
+    """Scores files on named sets; the true networks are traced once."""
+
+    sets: Mapping[str, Sequence[Sample]]
+    ground_resolution_m: float
+
+    def __post_init__(self) -> None:
+        self.truths: dict[str, list[TruthNetwork | None]] = {
+            name: true_networks(samples, ground_resolution_m=self.ground_resolution_m)
+            for name, samples in self.sets.items()
+        }
+
+    def scores(self, file: Path, card: ModelCard, *, precision: str) -> dict[str, Any]:
+        """Return the scores of one file by set, at the thresholds of ``card``."""
+        model = load_model(file, precision=precision)
+        at = {"high": card.threshold, "low": card.threshold_low}
+        found = {}
+        for name, samples in self.sets.items():
+            probabilities = predict_samples(model, samples)
+            found[name] = pixel_scores(probabilities, samples, **at) | network_scores(
+                probabilities, self.truths[name], ground_resolution_m=self.ground_resolution_m, **at
+            )
+        return found
+
+    def draw(self, model: Model, folder: Path) -> None:
+        """Draw the worst and typical images of each set at the thresholds of the model's card."""
+        at = {"high": model.card.threshold, "low": model.card.threshold_low}
+        for name, samples in self.sets.items():
+            probabilities = predict_samples(model, samples)
+            masks = [road_pixels(probability, **at) for probability in probabilities]
+            ious = [counts.iou for counts in confusions(probabilities, samples, **at)]
+            draw_worst_and_typical(masks, samples, ious, folder / name)
 
 
 def _halos(
-    model: keras.Model, halos: Sequence[int], *, stride: int, threshold: float, core: int
+    model: Model, halos: Sequence[int], *, threshold: float, core: int
 ) -> tuple[int, int, list[dict[str, float]]]:
     """Measure on a rendered scene: this is about tiling, not about accuracy, and real images may be too small."""
+    stride = model.card.stride
     fitting = [halo for halo in halos if halo % stride == 0]
     side = core + 2 * max(fitting)
     pixels = np.moveaxis(render(_HALO_SCENE, shape=(side, side)).image, 2, 0)
     everywhere = Pixels(pixels, np.ones((side, side), bool))
     image = Stretch.fit(everywhere).apply(everywhere)
-
-    def predict(tile: np.ndarray) -> np.ndarray:
-        return predict_sample(model, Sample("halo", tile, np.zeros(tile.shape[:2], np.uint8)), stride=stride)
-
-    errors = measure_halo(predict, image, fitting, stride=stride, threshold=threshold, core=core)
+    errors = measure_halo(
+        lambda tile: model.predict(tile[None])[0],
+        image,
+        fitting,
+        stride=stride,
+        threshold=threshold,
+        core=core,
+    )
     return *choose_halos(errors), [asdict(error) for error in errors]

@@ -1,5 +1,7 @@
 """Networks by name. To add one, write a function that returns a Keras model and list it here.
 
+tests/train/test_architectures.py then holds it to everything that training and export need.
+
 Every architecture maps float32 (n, rows, cols, 3) in 0..1 to float32 logits (n, rows, cols, 1); the normalisation that it
 wants lies inside.
 """
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 import keras
 
 from roadlift.errors import UsageError
-from roadlift.train.architectures.lite_unet import lite0_unet
+from roadlift.train.architectures.lite_unet import lite0_unet, lite2_unet
 from roadlift.train.architectures.unet import unet
 
 
@@ -26,6 +28,7 @@ class Architecture:
 
 ARCHITECTURES = {
     "lite0-unet": Architecture(lite0_unet, stride=32),
+    "lite2-unet": Architecture(lite2_unet, stride=32),
     "unet": Architecture(unet, stride=16),
 }
 

@@ -52,6 +52,16 @@ def lite0_unet(*, decoder: tuple[int, ...] = DECODER, pretrained: bool = True) -
     return lite_unet(0, decoder=decoder, pretrained=pretrained)
 
 
+def lite2_unet(*, decoder: tuple[int, ...] = DECODER, pretrained: bool = True) -> keras.Model:
+    """Build the U-Net with EfficientNet-Lite2 encoder, wider and deeper than Lite0 (see :func:`lite_unet`).
+
+    Example:
+        >>> lite2_unet(pretrained=False).count_params() > lite0_unet(pretrained=False).count_params()
+        True
+    """
+    return lite_unet(2, decoder=decoder, pretrained=pretrained)
+
+
 def lite_unet(variant: int, *, decoder: tuple[int, ...] = DECODER, pretrained: bool = True) -> keras.Model:
     """Build a U-Net with an EfficientNet-Lite encoder and a Conv2DTranspose + Concatenate decoder.
 
