@@ -58,3 +58,21 @@ def test_streaming_is_measured(tmp_path):
     assert (found.samples, found.in_memory) == (2, 1)
     assert found.peak_mb >= found.start_mb > 0
     assert found.crops_per_second > 0
+
+
+def test_scores_are_timed():
+    from benchmarks.evaluation import run, street_grid
+
+    table = run(size=200, nodes=25, rounds=1)
+    assert len(re.findall(r" \d+\.\d\d$", table, re.MULTILINE)) == 4
+    assert len(street_grid(25).points) > 20
+
+
+def test_every_flaw_costs_some_score(tmp_path):
+    from benchmarks.flaws import run
+
+    table = run(size=320, picture=tmp_path / "flaws.png").splitlines()
+    values = {line[:38].strip(): [float(value) for value in line[38:].split()] for line in table[1:]}
+    assert values["none"][0] == 1
+    assert all(min(row) < 0.98 for name, row in values.items() if name != "none")
+    assert (tmp_path / "flaws.png").stat().st_size > 1000
