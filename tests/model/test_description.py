@@ -61,13 +61,19 @@ def test_the_stac_item_has_what_the_extension_requires(card):
     assert put["input"]["shape"][1] == len(put["bands"]) == 3
     assert put["input"]["shape"][2] % card.stride == 0
     assert "bands" in put["input"]["dim_order"]
+    assert [band["name"] for band in item["assets"]["model"]["bands"]] == put["bands"]
+    assert item["properties"].get("mlm:hyperparameters") != {}
     assert [each["value"] for each in got["classification:classes"]] == [0, 1]
     assert "mlm:model" in item["assets"]["model"]["roles"]
     assert item["assets"]["model"]["mlm:artifact_type"] == "onnx"
 
 
-def test_the_stac_item_is_valid_for_pystac():
-    pystac = pytest.importorskip("pystac", reason="pystac is not installed")
-    item = pystac.Item.from_dict(stac_item(CARD))
-    assert item.properties["mlm:name"] == "roadlift-1m"
-    assert item.to_dict()["assets"]["model"]["href"] == "roadlift-1m.onnx"
+def test_the_stac_item_is_read_by_pystac():
+    pystac = pytest.importorskip("pystac.extensions.mlm", reason="pystac-ext-mlm is not installed")
+    from pystac import Item
+
+    model = pystac.MLMExtension.ext(Item.from_dict(stac_item(CARD)))
+    assert model.mlm_name == "roadlift-1m"
+    assert model.input[0].input.shape == [-1, 3, 512, 512]
+    assert model.output[0].tasks == ["semantic-segmentation"]
+    assert [each.name for each in model.output[0].classes] == ["background", "road"]

@@ -51,6 +51,7 @@ def stac_item(
 
 
 def _properties(card: ModelCard, published: str) -> dict[str, Any]:
+    options = card.training.get("options")
     return {
         "datetime": published,
         "title": card.name,
@@ -64,9 +65,9 @@ def _properties(card: ModelCard, published: str) -> dict[str, Any]:
         "mlm:pretrained": True,
         "mlm:pretrained_source": card.credit or None,
         "mlm:batch_size_suggestion": 1,
-        "mlm:hyperparameters": card.training.get("options", {}),
         "mlm:input": [_input(card)],
         "mlm:output": [_output(card)],
+        **({"mlm:hyperparameters": options} if options else {}),
     }
 
 
@@ -117,5 +118,5 @@ def _asset(card: ModelCard, href: str) -> dict[str, Any]:
         "title": card.name,
         "roles": ["mlm:model", "mlm:weights"],
         "mlm:artifact_type": "onnx",
-        "mlm:compile_method": None,
+        "bands": [{"name": band} for band in card.bands],
     }
