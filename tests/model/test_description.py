@@ -35,6 +35,13 @@ def test_scores_show_their_intervals():
     assert "## Scores in int8" in text
 
 
+def test_the_making_is_told():
+    text = describe(
+        _card(training={"command": "roadlift train X", "minutes": 60.0, "making": "Twice resumed."})
+    )
+    assert "```\nroadlift train X\n```\n\nMinutes of training: 60.\n\nTwice resumed." in text
+
+
 def test_weaknesses_are_listed():
     assert "* Misses alleys." in describe(_card(weaknesses=("Misses alleys.",)))
 

@@ -83,6 +83,7 @@ def show(model: str, as_json: bool, stac: bool) -> None:
 @click.option("--credit", help="Whom to credit for data and pretrained weights.")
 @click.option("--licence", help="SPDX expression.  [default: Apache-2.0]")
 @click.option("--model-version", "version", help="Version of the model.  [default: 1]")
+@click.option("--making", help="What else the card says of the training, beside its command.")
 @click.option("--weakness", "weaknesses", multiple=True, help="What it does badly; may be repeated.")
 @click.option(
     "--evaluate",

@@ -106,6 +106,8 @@ def _training(card: ModelCard) -> str:
         lines.append(f"```\n{card.training['command']}\n```")
     if "minutes" in card.training:
         lines.append(f"Minutes of training: {card.training['minutes']:g}.")
+    if "making" in card.training:
+        lines.append(fill(card.training["making"], WIDTH))
     return "\n\n".join(lines)
 
 

@@ -53,10 +53,17 @@ class Texts:
     licence: str | None = None
     version: str | None = None
     weaknesses: tuple[str, ...] | None = None
+    making: str | None = None
 
     def given(self) -> dict[str, Any]:
-        """Return the texts that are given."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return the texts that are fields of a card and are given."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        values.pop("making", None)
+        return values
+
+    def with_making(self, training: dict[str, Any]) -> dict[str, Any]:
+        """Return what a card says of the training, with the words on its making if they are given."""
+        return training if self.making is None else training | {"making": self.making}
 
 
 def publish(
@@ -153,8 +160,9 @@ def _write_float(
 ) -> None:
     """Write the float file with a card whose thresholds and halos are still to be measured."""
     if Path(source).suffix == ".onnx":
-        card = replace(read_card(source), name=file.stem, **texts.given())
-        export_again(Path(source), card, file)
+        card = read_card(source)
+        changed = replace(card, name=file.stem, training=texts.with_making(card.training), **texts.given())
+        export_again(Path(source), changed, file)
         return
     folder = RunFolder(Path(source))
     options = folder.options()
@@ -175,7 +183,7 @@ def _write_float(
         exact_halo=0,
         threshold=0.5,
         threshold_low=0.5,
-        training=training,
+        training=texts.with_making(training),
         sha256="0" * 64,
         **words,
     )
