@@ -132,6 +132,14 @@ def test_neighbours_grow_together_across_a_seam() -> None:
     assert shapely.get_coordinates(edge.geometry).tolist() == [[300_000, 4_700_000], [300_080, 4_700_000]]
 
 
+def test_what_a_road_is_for_is_told_by_the_whole() -> None:
+    west = make_map([(0, 0, "border"), (50, 0, "border")], [(0, 1)], class_hint="through")
+    east = make_map([(50, 0, "border"), (80, 0, "end")], [(0, 1)], class_hint="through")
+    assert (west + east).edges["class_hint"].tolist() == ["isolated"]
+    beyond = make_map([(50, 0, "border"), (80, 0, "border")], [(0, 1)], class_hint="through")
+    assert (west + beyond).edges["class_hint"].tolist() == ["through"]
+
+
 def test_a_bend_at_the_seam_stays_a_vertex() -> None:
     west = make_map([(0, 0, "end"), (50, 10, "border")], [(0, 1)])
     east = make_map([(50, 10, "border"), (80, 0, "end")], [(0, 1)])

@@ -61,6 +61,7 @@ def parts(draw) -> NetworkParts:
             "border": False,
             "bridged": bridged,
             "bridge_cost_m": np.where(bridged, length / 2, np.nan),
+            "class_hint": "unknown",
             "source": "test",
         }
     )

@@ -13,8 +13,9 @@ from scipy.spatial import cKDTree
 from roadlift.errors import UsageError
 from roadlift.network.build import NetworkParts
 from roadlift.network.chains import label_groups
+from roadlift.network.classes import class_hints
 from roadlift.network.evidence import join_measures, lengths_on_ground, metres_per_unit
-from roadlift.network.linegraph import CHAIN_EDGES, chain_edges, chain_ends
+from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, chain_edges, chain_ends
 from roadlift.network.polylines import Polylines
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def merge(
 
     Where a road leaves one map (a node of kind ``border``) and another map's road does so within ``seam_m``,
     the two become one road: their ends meet half-way, lengths are measured anew, width and probability are
-    averaged by length (see `join_measures`). Nodes at the very same place are one. A road that two maps both
-    hold is kept once. Ids are given anew; the order of the maps does not matter.
+    averaged by length (see `join_measures`), and what a road is for is told by the whole. Nodes at the very same
+    place are one. A road that two maps both hold is kept once. Ids are given anew; the order of the maps does
+    not matter.
 
     Maps that overlap hold the roads of the overlap twice, a little apart: `RoadMap.clip` one of them first.
 
@@ -197,8 +199,12 @@ def _grown_together(parts: NetworkParts, meeting: Booleans, scale: Floats, crs: 
     rings = u[u == v]
     kinds[rings[(np.bincount(number)[rings] == CHAIN_EDGES) & (kinds[rings] == "border")]] = "ring"
     border = np.where(touched, (kinds[u] == "border") | (kinds[v] == "border"), measures["border"])
-    measures = measures.assign(length_m=length_m, border=border.astype(bool))
-    return replace(parts, points=parts.points[used], kinds=kinds, u=u, v=v, lines=lines, measures=measures)
+    points = parts.points[used]
+    graph = LineGraph(points, kinds == "border", np.ones(len(points)), u, v, lines)
+    hints = class_hints(graph, measures["width_m"].to_numpy())
+    hints = np.where(measures["class_hint"] == "unknown", "unknown", hints)
+    measures = measures.assign(length_m=length_m, border=border.astype(bool), class_hint=hints)
+    return replace(parts, points=points, kinds=kinds, u=u, v=v, lines=lines, measures=measures)
 
 
 def _meeting_kinds(parts: NetworkParts, meeting: Booleans) -> tuple[Booleans, NDArray[np.str_]]:
