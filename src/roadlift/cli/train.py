@@ -40,7 +40,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 @run_options
 def train(data: Path, folder: Path, resume: bool, quiet: bool, **options: Any) -> None:
-    r"""Train a network on DATA/train, select it on DATA/dev (each with images/ and masks/).
+    r"""Train a network on DATA/train, select it on DATA/dev (each with images/ and masks/, or in another layout).
 
     \b
     roadlift train mydata --run runs/mine                       from pretrained weights

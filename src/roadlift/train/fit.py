@@ -8,7 +8,7 @@ from roadlift.errors import UsageError
 from roadlift.model import load_model
 from roadlift.train.architectures import architecture
 from roadlift.train.batches import BatchStream, sampling_weights
-from roadlift.train.data import Samples, read_samples
+from roadlift.train.data import MEMORY_BYTES, Samples, read_samples
 from roadlift.train.options import TrainOptions
 from roadlift.train.run import RunFolder
 from roadlift.train.scenes import scene_samples
@@ -53,8 +53,11 @@ def train(
             f"crop is {options.crop}; for {options.architecture} it must be a multiple of {design.stride}."
         )
     images, dev = (
-        read_samples(data, split, cache=folder.cache, ignore_rim=rim)
-        for split, rim in (("train", options.ignore_rim), ("dev", 0))
+        read_samples(data, split, cache=folder.cache, ignore_rim=rim, memory=memory)
+        for split, rim, memory in (
+            ("train", options.ignore_rim, MEMORY_BYTES),
+            ("dev", 0, MEMORY_BYTES // 4),
+        )
     )
     if not resume:
         folder.create(options)

@@ -16,8 +16,8 @@ SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 
 @pytest.fixture(scope="module")
 def town():
-    """An image uint8 (3, 240, 240) with things to recognise, and its mask."""
-    scene = render(3, shape=(240, 240))
+    """An image uint8 (3, 480, 480) with things to recognise, and its mask."""
+    scene = render(3, shape=(480, 480))
     return np.moveaxis(scene.image, 2, 0), scene.label() * np.uint8(255)
 
 
@@ -93,11 +93,11 @@ def test_the_same_image_twice_is_found_also_when_it_was_saved_anew(tmp_path, wri
 
 def test_a_part_of_a_training_image_in_another_split_is_a_leak(tmp_path, write_pair, write_raster, town):
     image, mask = town
-    other = render(8, shape=(240, 240))
+    other = render(8, shape=(480, 480))
     write_pair(tmp_path / "train", "a", image, mask)
     write_pair(tmp_path / "train", "b", np.moveaxis(other.image, 2, 0), mask)
-    write_raster(tmp_path / "dev" / "images" / "part.jpg", image[:, 37:160, 61:190], quality=70)
-    write_raster(tmp_path / "dev" / "masks" / "part.png", mask[37:160, 61:190])
+    write_raster(tmp_path / "dev" / "images" / "part.jpg", image[:, 37:290, 61:320], quality=70)
+    write_raster(tmp_path / "dev" / "masks" / "part.png", mask[37:290, 61:320])
     found = inspect_data(tmp_path)
     assert _problems(found) == [("leak between splits", "dev", "part.jpg")]
     assert found.problems["detail"][0].endswith("train/images/a.png of split 'train'")
@@ -125,8 +125,16 @@ def test_too_many_pairs_are_not_searched_and_that_is_said(tmp_path, write_pair, 
     monkeypatch.setattr("roadlift.train.data.inspect._SEARCH_BUDGET", 0)
     for split in ("train", "dev"):
         write_pair(tmp_path / split, split, picture(seed=len(split)), np.zeros((40, 50), np.uint8))
+    monkeypatch.setattr("roadlift.train.data.inspect._MIN_SIDE", 1)
     (note,) = inspect_data(tmp_path).notes
     assert "1 pairs of images" in note
+
+
+def test_images_too_small_to_be_recognised_are_told(tmp_path, write_pair, picture):
+    for split in ("train", "dev"):
+        write_pair(tmp_path / split, split, picture(seed=len(split)), np.zeros((40, 50), np.uint8))
+    (note,) = inspect_data(tmp_path).notes
+    assert "2 images are smaller than 240 m" in note
 
 
 def test_the_json_has_tables_notes_and_nulls(tmp_path, write_pair, picture):
@@ -161,7 +169,7 @@ class TestSheet:
         found = inspect_data(tmp_path / "data")
         path = draw_sheet(found, tmp_path / "sheet.png")
         sheet = cv2.imread(str(path))
-        red = (np.abs(sheet.astype(int) - (0x1F, 0x12, 0xC1)).max(axis=2) < 20).nonzero()
+        red = (np.abs(sheet.astype(int) - (0x1F, 0x12, 0xC1)).max(axis=2) < 3).nonzero()
         assert red[0].size > 500
         assert red[0].max() < sheet.shape[0] / 2
         assert red[1].max() < sheet.shape[1] / 2

@@ -5,11 +5,12 @@ from roadlift.train.data.layouts import LAYOUTS, list_images
 from roadlift.train.data.prepare import Prepared, choose_splits, prepare_data
 from roadlift.train.data.reading import ReadOptions, read_parts, read_sample
 from roadlift.train.data.sample import IGNORE, Sample, blank_areas, with_ignore_rim
-from roadlift.train.data.store import Samples, read_samples
+from roadlift.train.data.store import MEMORY_BYTES, Samples, read_samples
 
 __all__ = [
     "IGNORE",
     "LAYOUTS",
+    "MEMORY_BYTES",
     "Inspection",
     "Prepared",
     "ReadOptions",

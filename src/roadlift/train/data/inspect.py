@@ -17,7 +17,7 @@ import shapely
 from pyproj import CRS, Transformer
 
 from roadlift.errors import InputError
-from roadlift.imagery import ImagerySource, Stretch
+from roadlift.imagery import ImagerySource, Stretch, Window
 from roadlift.report.sheet import Cell, contact_sheet
 from roadlift.train.data.layouts import layout_of, list_images
 from roadlift.train.data.reading import (
@@ -46,8 +46,8 @@ _PERHAPS = 0.8
 """The same at half the resolution, where pixels lie less alike: below it the exact search is spared."""
 _FLAT = 8.0
 """Standard deviation, of 255, below which a part shows too little to be recognised."""
-_MIN_SIDE = 6
-"""Coarse pixels that a part must have to be recognised."""
+_MIN_SIDE = 60
+"""Coarse pixels along the sides of an image below which its middle is too small to be recognised."""
 _SEARCH_BUDGET = 4 * 10**9
 """Coarse pixels of all pairs of images that are searched for a common place: about half a minute."""
 _OVERLAP_SHARE = 0.01
@@ -237,57 +237,59 @@ def _footprint(source: ImagerySource) -> Any:
 
 
 def _measure(look: _Look, image: LabelledImage, number: int, *, with_label: bool) -> None:
-    """Measure shares, and draw the image coarsely."""
-    step = max(1.0, _COARSE / (known_resolution(image.source) or 1.0))
-    windows = equal_parts(image.source.shape, _PART_SIZE)
+    """Measure shares, and draw the image: in coarse pixels of the ground to compare it, and small to look at it."""
+    shape = image.source.shape
+    windows = equal_parts(shape, _PART_SIZE)
     stretch = None if len(windows) == 1 else Stretch.fit(sample_without_blank(image.source))
-    canvas = np.zeros((*_coarser(image.source.shape, step), 3), np.uint8)
-    labels = np.full(canvas.shape[:2], IGNORE, np.uint8)
+    coarse = _Canvas(shape, _COARSE / (known_resolution(image.source) or 1.0))
+    small = _Canvas(shape, max(shape) / _PICTURE_SIDE)
     valid = known = road = 0
     for window in windows:
         pixels, label = image.read(window)
         valid += int(pixels.valid.sum())
         known += int((label != IGNORE).sum())
         road += int((label == 1).sum())
-        top, left = int(window.row / step), int(window.col / step)
-        part = canvas[
-            top : top + _coarser(window.shape, step)[0], left : left + _coarser(window.shape, step)[1]
-        ]
-        shape = part.shape[1::-1]
-        part[:] = cv2.resize(
-            (stretch or Stretch.fit(pixels)).apply(pixels), shape, interpolation=cv2.INTER_AREA
-        )
-        place = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
-        labels[place] = _coarse_label(label, shape)
-    size = image.source.shape[0] * image.source.shape[1]
-    look.measures["blank_share"] = 1 - valid / size
+        part = (stretch or Stretch.fit(pixels)).apply(pixels)
+        coarse.draw(window, part, label)
+        small.draw(window, part, label)
+    look.measures["blank_share"] = 1 - valid / (shape[0] * shape[1])
     look.measures["road_share"] = road / known if with_label and known else None
-    look.coarse = cv2.GaussianBlur(cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY), (0, 0), _BLUR)
-    look.picture = _picture(number, canvas, labels)
+    look.coarse = cv2.GaussianBlur(cv2.cvtColor(coarse.pixels, cv2.COLOR_RGB2GRAY), (0, 0), _BLUR)
+    look.picture = Picture(number, small.pixels, small.label)
     if valid == 0:
         look.add("all blank", look.row["image"], "there is no pixel to learn from")
     elif known and road / known > _MOSTLY_ROAD:
         look.add("mostly road", look.row["label"], f"{road / known:.0%} of it is road; is the mask inverted?")
 
 
-def _coarser(shape: tuple[int, ...], step: float) -> tuple[int, int]:
-    return max(1, int(shape[0] / step)), max(1, int(shape[1] / step))
+class _Canvas:
+    """An image that is drawn part by part, ``step`` times smaller, never larger."""
+
+    def __init__(self, shape: tuple[int, int], step: float) -> None:
+        self._step = max(1.0, step)
+        self.pixels = np.zeros((*self._shrunk(*shape), 3), np.uint8)
+        self.label = np.full(self.pixels.shape[:2], IGNORE, np.uint8)
+
+    def draw(self, window: Window, pixels: np.ndarray, label: np.ndarray) -> None:
+        """Draw the pixels uint8 (rows, cols, 3) and the label uint8 (rows, cols) of a window of the image."""
+        top, left = int(window.row / self._step), int(window.col / self._step)
+        bottom, right = self._shrunk(window.row + window.height, window.col + window.width)
+        place = (slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1)))
+        size = self.label[place].shape[::-1]
+        self.pixels[place] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        self.label[place] = _coarse_label(label, size)
+
+    def _shrunk(self, rows: int, cols: int) -> tuple[int, int]:
+        return max(1, int(rows / self._step)), max(1, int(cols / self._step))
 
 
 def _coarse_label(label: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Shrink a label: road where a quarter of what is known is road, unknown where most is."""
+    """Shrink a label to a size (cols, rows): road where a quarter of it is road, unknown where most of it is."""
     road, unknown = (
         cv2.resize((label == value).astype(np.float32), size, interpolation=cv2.INTER_AREA)
         for value in (1, IGNORE)
     )
     return np.where(unknown > 0.5, IGNORE, road > 0.25).astype(np.uint8)
-
-
-def _picture(number: int, canvas: np.ndarray, labels: np.ndarray) -> Picture:
-    share = min(1.0, _PICTURE_SIDE / max(labels.shape))
-    size = (max(1, round(labels.shape[1] * share)), max(1, round(labels.shape[0] * share)))
-    pixels = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
-    return Picture(number, pixels, _coarse_label(labels, size))
 
 
 def _same_places(looks: Sequence[_Look]) -> tuple[list[tuple[str, str, str, str]], tuple[str, ...]]:
@@ -349,20 +351,27 @@ def _overlapping(looks: Sequence[_Look]) -> Iterator[tuple[tuple[int, int], str]
 
 
 def _pairs_to_search(looks: Sequence[_Look]) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
-    """Return pairs of images of different splits, where their number allows to search them all."""
+    """Return the pairs of images of different splits in which a common part can be searched, and why not all are."""
+    shapes = [(0, 0) if look.coarse is None else look.coarse.shape for look in looks]
     pairs = [
         (first, second)
         for first, second in combinations(range(len(looks)), 2)
         if looks[first].row["split"] != looks[second].row["split"]
     ]
-    sizes = [0 if look.coarse is None else look.coarse.size for look in looks]
-    if sum(max(sizes[first], sizes[second]) for first, second in pairs) <= _SEARCH_BUDGET:
-        return pairs, ()
-    note = (
-        f"{len(pairs)} pairs of images of different splits are too many to be searched for parts of the same place; whole "
-        "images and georeferences were compared"
-    )
-    return [], (note,)
+    large = [pair for pair in pairs if min(min(shapes[number]) for number in pair) >= _MIN_SIDE]
+    notes = []
+    if len(large) < len(pairs):
+        notes.append(
+            f"{sum(min(shape) < _MIN_SIDE for shape in shapes)} images are smaller than {_MIN_SIDE * _COARSE:.0f} m (or "
+            "pixels, where metres are not known): they were not searched for in images of other splits"
+        )
+    if sum(max(np.prod(shapes[number]) for number in pair) for pair in large) > _SEARCH_BUDGET:
+        notes.append(
+            f"{len(large)} pairs of images of different splits are too many to be searched for parts of the same place; "
+            "whole images and georeferences were compared"
+        )
+        large = []
+    return large, tuple(notes)
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> float:
@@ -370,7 +379,7 @@ def _likeness(one: np.ndarray, other: np.ndarray) -> float:
     small, large = sorted((one, other), key=lambda picture: picture.size)
     rows, cols = small.shape
     middle = small[rows // 4 : rows - rows // 4, cols // 4 : cols - cols // 4]
-    if middle.std() < _FLAT or min(middle.shape) < _MIN_SIDE or any(np.array(middle.shape) > large.shape):
+    if middle.std() < _FLAT or any(np.array(middle.shape) > large.shape):
         return 0.0
     return float(cv2.matchTemplate(large, middle, cv2.TM_CCOEFF_NORMED).max())
 
@@ -428,5 +437,5 @@ def _cell(picture: Picture, inspection: Inspection, problem: str) -> Cell:
     known = "? m" if pd.isna(row["ground_resolution_m"]) else f"{row['ground_resolution_m']:.3g} m"
     road = "road unknown" if pd.isna(row["road_share"]) else f"road {row['road_share']:.1%}"
     caption = f"{row['cols']:.0f} x {row['rows']:.0f} px, {known}\nblank {row['blank_share']:.1%}, {road}"
-    split = f"{row['split']}/" if row["split"] else ""
+    split = "" if str(row["name"]).startswith(row["split"]) else f"{row['split']}/"
     return Cell(picture.pixels, picture.label, f"{split}{row['name']}", caption, problem)

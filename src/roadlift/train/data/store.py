@@ -22,6 +22,7 @@ from roadlift.train.data.reading import ReadOptions, read_parts
 from roadlift.train.data.sample import Sample
 
 MEMORY_BYTES = 2 * 2**30
+"""Memory that the images of a training run take at most; the images that it is selected on take a quarter of it."""
 _BYTES_PER_PIXEL = 4
 _FORMAT = 1
 """Part of every name in a cache: to be counted up when what is read from the same files changes."""
