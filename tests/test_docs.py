@@ -16,6 +16,8 @@ from roadlift.scene import render
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BRIEFLY = ["--steps", "2", "--warmup-steps", "1", "--evaluate-every", "2", "--batch-size", "1", "--crop", "64"]
+"""Said last, so that a documented training run is a real one, only short."""
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -64,6 +66,8 @@ def _run(command):
         assert (ROOT / Path(*words[2].split("."))).with_suffix(".py").exists() or (ROOT / words[2]).is_dir()
     else:
         assert words[0] == "roadlift"
+        if words[1] == "train" and "--resume" not in words:
+            words += BRIEFLY
         result = CliRunner().invoke(cli, words[1:])
         assert result.exit_code == 0, f"{command}\n{result.output}\n{result.exception!r}"
 
