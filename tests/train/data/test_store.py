@@ -119,3 +119,25 @@ def test_broken_images_are_named(data):
     (data / "images" / "3.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"images/3\.png"):
         read_samples(data, memory=0)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("{}/sat/a.tiff", "{}/map/a.tif"),
+        ("tiff/{}/a.tiff", "tiff/{}_labels/a.tif"),
+        ("{}/a_sat.jpg", "{}/a_mask.png"),
+        ("{}/images/a.png", "{}/labels/a.tif"),
+    ],
+)
+def test_the_splits_of_every_layout_of_masks_are_read(tmp_path, write_raster, picture, images, labels):
+    for split, rows in (("train", 4), ("val", 8)):
+        mask = np.zeros((40, 50), np.uint8)
+        mask[:rows] = 255
+        write_raster(tmp_path / images.format(split), picture())
+        write_raster(tmp_path / labels.format(split), mask)
+    shares = [
+        float((read_samples(tmp_path, split, ground_resolution=None)[0].label == 1).mean())
+        for split in ("train", "dev")
+    ]
+    assert shares == [0.1, 0.2]
