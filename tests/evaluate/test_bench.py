@@ -85,6 +85,14 @@ def test_intervals_hold_the_value_and_are_the_same_each_time(result, truths):
     assert total.at["iou", "low"] < total.at["iou", "high"]
 
 
+def test_a_network_too_large_for_apls_still_has_its_other_scores(monkeypatch):
+    monkeypatch.setattr("roadlift.evaluate.apls.MAX_NODES", 1)
+    result = evaluate(road(), road())
+    assert np.isnan(result.apls)
+    assert result.iou == 1
+    assert "Score it in tiles" in result.images["reasons"].iloc[0]
+
+
 def test_one_image_has_no_interval():
     assert evaluate(road(), road()).total["low"].isna().all()
 
@@ -113,6 +121,10 @@ def test_json_and_csv_hold_everything(result, tmp_path):
     table = pd.read_csv(tmp_path / "scores.csv", index_col="image")
     assert list(table.index) == ["image 1", "image 2", "image 3", "(total)"]
     assert table.loc["(total)", "iou"] == pytest.approx(result.iou)
+
+
+def test_a_result_shows_its_main_figures(result):
+    assert repr(result).startswith(f"Evaluation(3 images, IoU {result.iou:.3f}")
 
 
 def test_the_worst_image_has_the_most_wrong_pixels(result):

@@ -41,6 +41,15 @@ def test_the_table_is_printed_with_its_explanation(folders):
     assert "points of IoU" in result.output
 
 
+def test_truths_without_a_prediction_are_named(folders):
+    extra = folders / "truths" / "c.png"
+    Image.fromarray(np.zeros((120, 160), np.uint8)).save(extra)
+    try:
+        assert "no prediction for c: not scored" in run(folders).output
+    finally:
+        extra.unlink()
+
+
 def test_json_is_all_that_is_printed(folders):
     result = run(folders, "--json")
     values = json.loads(result.stdout)

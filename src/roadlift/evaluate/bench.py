@@ -51,7 +51,7 @@ class PairSource:
     image: Any = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """All scores of a set of images.
 
@@ -83,6 +83,12 @@ class Evaluation:
         if name.startswith("_") or name not in {metric.name for metric in METRICS}:
             raise AttributeError(f"an Evaluation has no {name!r}")
         return float(self.total["value"].to_dict()[name])
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation({len(self.names)} images, IoU {self.iou:.3f}, APLS {self.apls:.3f}, "
+            f"TOPO F1 {self.topo_f1:.3f})"
+        )
 
     @cached_property
     def images(self) -> pd.DataFrame:
@@ -207,7 +213,7 @@ def evaluate(
     """
     sources = pair_up(prediction, truth, images)
     scores: list[Scores] = []
-    notes: list[str] = []
+    notes = _without_prediction(truth, sources)
     for number, source in enumerate(sources, start=1):
         pair = load_pair(
             source.prediction,
@@ -255,6 +261,14 @@ def pair_up(prediction: Any, truth: Any, images: Any = None) -> list[PairSource]
             PairSource(_name(row[0], number), *row) for number, row in enumerate(zip(*sides, strict=True))
         ]
     return [PairSource(_name(sides[0], 0), *sides)]
+
+
+def _without_prediction(truth: Any, sources: Sequence[PairSource]) -> list[str]:
+    """Say which truths of a folder are not scored."""
+    if not (isinstance(truth, str | PathLike) and Path(truth).is_dir()):
+        return []
+    missing = sorted(set(_files_by_stem(Path(truth))) - {source.name for source in sources})
+    return [f"no prediction for {_listed(missing)}: not scored"] if missing else []
 
 
 def _name(side: Any, number: int) -> str:

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
 Bounds = tuple[float, float, float, float]
 
-TRUTH_OPTIONS = NetworkOptions(min_object_m2=0, max_gap_m=0, min_length_m=0)
-"""How a true mask becomes a graph: nothing small is dropped and no gap is bridged."""
+TRUTH_OPTIONS = NetworkOptions(
+    threshold_low=0.5, min_object_m2=0, max_gap_m=0, min_length_m=0, min_spur_m=10, spur_width_ratio=1.5
+)
+"""How a true mask becomes a graph: nothing small is dropped, no gap is bridged, whatever suits predictions best."""
 
 
 @dataclass(frozen=True, eq=False)

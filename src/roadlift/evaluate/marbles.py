@@ -38,6 +38,7 @@ _TWIN_SHIFT = 0.00001
 _NEAR_STARTS = 0.0003
 _SAME_START = 0.0002
 _SMALL_TILE = 0.01
+_SAME_DISTANCE = 1e-11
 
 
 @dataclass(frozen=True)
@@ -324,7 +325,10 @@ def _places_at(
 def _beside(
     streets: _Streets, true_streets: _Streets, starts: list[_Start], threshold: float
 ) -> Iterator[_Start | None]:
-    """Give for each start the nearest predicted street of its direction, or None."""
+    """Give for each start the nearest predicted street of its direction, or None; of equally near ones the most parallel.
+
+    It is given in the direction of the true street; the reference leaves both choices to the order of its index.
+    """
     segments = streets.segments
     lat, lon = np.array(streets.lat), np.array(streets.lon)
     if not len(segments):
@@ -347,12 +351,14 @@ def _beside(
             & (low_lon <= start.lon + reach)
             & (high_lon >= start.lon - reach)
         )
-        near = near[1 - np.abs(directions[near] @ heading[0]) < _START_TURN]
+        turns = 1 - np.abs(directions[near] @ heading[0])
+        near, turns = near[turns < _START_TURN], turns[turns < _START_TURN]
         distances = _to_segments(start, lat, lon, first[near], last[near])
         if not near.size or distances.min() >= threshold:
             yield None
             continue
-        u, v = segments[near[distances.argmin()]].tolist()
+        best = near[np.lexsort((turns, np.rint(distances / _SAME_DISTANCE)))[0]]
+        u, v = segments[best][:: 1 if directions[best] @ heading[0] > 0 else -1].tolist()
         ways = tuple(_distance(lat[node].item(), lon[node].item(), start.lat, start.lon) for node in (u, v))
         yield _Start(start.lat, start.lon, (u, v), (ways[0], ways[1]))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from roadlift.errors import LimitError
 from roadlift.evaluate.apls import Apls, apls_sat2graph, apls_spacenet
-from roadlift.evaluate.buffers import BufferCounts, RelaxedCounts, RelaxedCurve
+from roadlift.evaluate.buffers import NAN, BufferCounts, RelaxedCounts, RelaxedCurve
 from roadlift.evaluate.causes import Causes
 from roadlift.evaluate.cldice import ClDice, centreline
 from roadlift.evaluate.junctions import JunctionScore, junction_score
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 RADIUS_PX = 3
 SMALL_TILE_M = 1111.0
-SMALL_TILE = {"interval_m": 30.0, "min_way_m": 30.0, "margin_m": 30.0, "cover_hops": 3}
+SMALL_TILE: dict[str, Any] = {"interval_m": 30.0, "min_way_m": 30.0, "margin_m": 30.0, "cover_hops": 3}
 _STEPS = 256
 
 
@@ -79,8 +80,8 @@ class Scores:
             curve,
             BufferCounts.of(centreline(predicted), centreline(truth), radius_px=RADIUS_PX),
             ClDice.of(predicted, truth),
-            apls_spacenet(true_roads.simplified(), roads.simplified()),
-            apls_sat2graph(true_roads, roads, bounds=bounds, **small),  # type: ignore[arg-type]
+            _within_limits("spacenet", lambda: apls_spacenet(true_roads.simplified(), roads.simplified())),
+            _within_limits("sat2graph", lambda: apls_sat2graph(true_roads, roads, bounds=bounds, **small)),
             topo(true_roads, roads, bounds=bounds),
             junction_score(true_roads, roads),
             network_score(true_roads, roads, bounds=bounds),
@@ -118,6 +119,14 @@ class Metric:
     better: str
     parts: Callable[[Scores], tuple[float, ...]]
     value: Callable[[Floats], Floats]
+
+
+def _within_limits(variant: str, compute: Callable[[], Apls]) -> Apls:
+    """Compute APLS, or say why it is not computed where a network is too large for it."""
+    try:
+        return compute()
+    except LimitError as error:
+        return Apls(NAN, NAN, NAN, 0, 0, variant, str(error))
 
 
 def _over(sums: Floats) -> Floats:
