@@ -152,6 +152,13 @@ def test_blank_areas_of_the_image_are_left_out(tmp_path):
         file.write(image)
     pair = load_pair(cross(), cross(), image=path)
     assert pair.valid.sum() == 200 * 150
+    long = gpd.GeoDataFrame(
+        geometry=[shapely.LineString([(CORNER[0] - 900, CORNER[1] - 9), (CORNER[0] + 900, CORNER[1] - 9)])],
+        crs=UTM.to_wkt(),
+    )
+    both = load_pair(long, long, image=path)
+    assert both.truth.shape == (200, 200)
+    assert both.roads.length_m == pytest.approx(150, abs=1)
 
 
 def test_roads_in_pixels_go_with_a_picture_without_crs(tmp_path):
@@ -175,8 +182,11 @@ def test_what_does_not_go_together_is_refused(tmp_path, truth):
         load_pair(np.full((9, 9), 3.0), np.zeros((9, 9), bool))
     with pytest.raises(InputError, match="has shape"):
         load_pair(np.zeros((9, 9, 3), bool), np.zeros((9, 9), bool))
+    (tmp_path / "roads.docx").touch()
     with pytest.raises(InputError, match="neither a raster nor roads"):
         load_pair(tmp_path / "roads.docx", truth)
+    with pytest.raises(InputError, match="is not there"):
+        load_pair(tmp_path / "roads.tif", truth)
     with pytest.raises(InputError, match="is int; give"):
         load_pair(7, truth)
     with pytest.raises(UsageError, match="threshold is 0"):

@@ -14,7 +14,9 @@ from roadlift.cli.options import PATH, json_option, output_options
 @click.argument("prediction", type=PATH)
 @click.argument("truth", type=PATH)
 @click.option(
-    "--images", type=PATH, help="The image or folder of images: no data and blank areas are left out."
+    "--images",
+    type=PATH,
+    help="The image or folder of images: what lies outside, has no data or is blank is left out.",
 )
 @click.option(
     "--threshold", type=float, default=0.5, show_default=True, help="Probability from which a pixel is road."

@@ -171,8 +171,8 @@ def load_pair(
     Each may be a raster or roads. Rasters are files or arrays (rows, cols): bool, 0/1, 0/255, floats 0..1, or the
     0..254 with 255 for no data that roadlift writes. Roads are files (GeoPackage, GeoJSON, GraphML and all that
     `RoadMap.from_file` reads), a RoadMap, a GeoDataFrame or a NetworkX graph. The grid is that of the truth if it is a
-    raster, else that of the prediction, else 1 m around the roads. Rasters become roads by `roadlift.network.vectorize`,
-    the truth without its guesses (see `RoadGraph.from_mask`); roads become bands as wide as they say, or ``width_m``.
+    raster, else that of the prediction, else that of the image, else 1 m around the roads. Rasters
+    become roads by `roadlift.network.vectorize`, the truth without its guesses (see `RoadGraph.from_mask`); roads become bands as wide as they say, or ``width_m``.
 
     Args:
         prediction: Raster or roads.
@@ -196,8 +196,12 @@ def load_pair(
     sides = [_opened(prediction, "the prediction"), _opened(truth, "the truth")]
     rasters = [side for side in sides if isinstance(side, _Raster)]
     grid = rasters[-1] if rasters else None
-    plane = _Plane.of(grid.georef, grid.values.shape, gsd) if grid else _plane_around(sides[0], sides[1], gsd)
+    plane = _plane(sides, grid, image, gsd)
     notes = [] if plane.crs or gsd else ["there is no CRS: one unit is taken as 1 m (--gsd says otherwise)"]
+    if grid is None and image is None:
+        notes.append(
+            "roads against roads: all of both count, wherever they lie (--images says where to look)"
+        )
     on_grid = [
         onto_grid(side.values, side.georef, plane.georef, plane.shape, name=label)
         if isinstance(side, _Raster)
@@ -218,7 +222,7 @@ def load_pair(
         masks.append(plane.burnt(whole, width_m))
         graphs.append(
             whole.only_where(lambda at: plane.seen(valid, at), step_m=plane.ground_resolution_m)
-            if grid or not valid.all()
+            if grid or image is not None
             else whole
         )
     probability = np.where(valid, masks[0], np.uint8(NO_DATA))
@@ -242,6 +246,8 @@ def _opened(side: Any, label: str) -> Any:
     """Return a _Raster, or roads in a form that `road_graph` takes."""
     if isinstance(side, str | PathLike):
         path = Path(side)
+        if not path.exists():
+            raise InputError(f"{label} {path} is not there.")
         if path.name.lower().endswith(VECTOR_SUFFIXES):
             return RoadMap.from_file(path)
         if not path.name.lower().endswith(RASTER_SUFFIXES):
@@ -301,6 +307,16 @@ def _graph(roads: Any, plane: _Plane) -> RoadGraph:
             "no telling how they lie. Give both with a CRS, or both in pixels."
         )
     return road_graph(roads, crs=plane.crs, ground_resolution_m=plane.scale)
+
+
+def _plane(sides: list[Any], grid: _Raster | None, image: Any, gsd: float | None) -> _Plane:
+    """Return the grid of the raster, else of the image, else one around the roads."""
+    if grid is not None:
+        return _Plane.of(grid.georef, grid.values.shape, gsd)
+    if image is None:
+        return _plane_around(sides[0], sides[1], gsd)
+    with ImagerySource(Path(image), ground_resolution=None) as source:
+        return _Plane.of(source.georef, source.shape, gsd)
 
 
 def _plane_around(prediction: Any, truth: Any, gsd: float | None) -> _Plane:
