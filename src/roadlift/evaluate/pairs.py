@@ -172,7 +172,8 @@ def load_pair(
     0..254 with 255 for no data that roadlift writes. Roads are files (GeoPackage, GeoJSON, GraphML and all that
     `RoadMap.from_file` reads), a RoadMap, a GeoDataFrame or a NetworkX graph. The grid is that of the truth if it is a
     raster, else that of the prediction, else that of the image, else 1 m around the roads. Rasters
-    become roads by `roadlift.network.vectorize`, the truth without its guesses (see `RoadGraph.from_mask`); roads become bands as wide as they say, or ``width_m``.
+    become roads by `roadlift.network.vectorize`, the truth without its guesses (see `RoadGraph.from_mask`); roads become
+    bands as wide as they say, or ``width_m``.
 
     Args:
         prediction: Raster or roads.
