@@ -16,7 +16,18 @@ from roadlift.scene import render
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BRIEFLY = ["--steps", "2", "--warmup-steps", "1", "--evaluate-every", "2", "--batch-size", "1", "--crop", "64"]
+BRIEFLY = [
+    "--steps",
+    "2",
+    "--warmup-steps",
+    "1",
+    "--evaluate-every",
+    "2",
+    "--batch-size",
+    "1",
+    "--crop",
+    "64",
+]
 """Said last, so that a documented training run is a real one, only short."""
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

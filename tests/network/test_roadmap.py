@@ -107,6 +107,13 @@ def test_reproject_keeps_lengths_and_ends() -> None:
     )
 
 
+def test_reproject_refuses_what_is_no_crs_or_lies_elsewhere() -> None:
+    with pytest.raises(UsageError, match="not a CRS"):
+        roads_at().reproject("EPSG:999999")
+    with pytest.raises(UsageError, match="does not reach"):
+        roads_at().reproject("+proj=gnom +lat_0=-42 +lon_0=107")  # half the globe, seen from the other side
+
+
 def test_pixel_coordinates_cannot_be_reprojected() -> None:
     with pytest.raises(UsageError, match="pixel coordinates"):
         roads_at(epsg=None).reproject(4326)

@@ -9,6 +9,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from roadlift.errors import InputError, UsageError
 from roadlift.network.polylines import Polylines
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from os import PathLike
 
     import networkx as nx
-    from pyproj import CRS
 
 EDGE_COLUMNS: dict[str, str] = {
     "id": "int64",
@@ -162,12 +163,20 @@ class RoadMap:
         """Return the network in another CRS; lengths and widths are on the ground and stay.
 
         Raises:
-            UsageError: the network is in pixel coordinates.
+            UsageError: the network is in pixel coordinates, the CRS is none, or it does not reach there.
         """
         if self.crs is None:
             message = "the network is in pixel coordinates (its image had no CRS) and cannot be reprojected"
             raise UsageError(message)
-        edges, nodes, issues = (table.to_crs(crs) for table in (self.edges, self.nodes, self.issues))
+        try:
+            target = CRS.from_user_input(crs)
+        except CRSError as error:
+            message = f"{crs!r} is not a CRS; give for example EPSG:32633"
+            raise UsageError(message) from error
+        edges, nodes, issues = (table.to_crs(target) for table in (self.edges, self.nodes, self.issues))
+        if not np.isfinite(shapely.get_coordinates(edges.geometry.array)).all():
+            message = f"{target.name} does not reach where the roads are; choose a CRS for their place"
+            raise UsageError(message)
         return replace(self, edges=edges, nodes=nodes, issues=issues)
 
     def __add__(self, other: RoadMap) -> RoadMap:
