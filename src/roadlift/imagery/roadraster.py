@@ -28,6 +28,7 @@ FEW = 16
 _PERCENT, _BYTE = 100, 255
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _STRIP_PIXELS = 1 << 23
+_SAMPLE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,15 @@ def _way_out(content: Content) -> str:
     )
 
 
+def _with_values(few: set[float], values: np.ndarray) -> set[float]:
+    """Add the values that are not there yet, until there are more than a few: no sorting of what is known."""
+    for part in (values[:_SAMPLE], values[_SAMPLE:]):
+        if len(few) <= FEW:
+            new = part[~np.isin(part, np.array(sorted(few), dtype=values.dtype))]
+            few = few | set(np.unique(new)[: FEW + 1].tolist())
+    return few
+
+
 class RoadRaster:
     """A probability or mask raster, read window by window as probability; use it as a context manager.
 
@@ -259,8 +269,7 @@ class RoadRaster:
             known = values[valid & (values != NO_DATA)] if kind is not None else values[valid]
             if known.size:
                 low, high = np.fmin(low, known.min()), np.fmax(high, known.max())
-            if len(few) <= FEW:
-                few |= set(np.unique(known)[: FEW + 1].tolist())
+            few = _with_values(few, known)
         listed = tuple(sorted(few)) if len(few) <= FEW else None
         return Content(np.dtype(self._file.dtypes[self._band - 1]), float(low), float(high), listed)
 
