@@ -123,8 +123,8 @@ class Causes:
             )
         if self.gaps:
             found.append(
-                f"{self.gaps} gaps of up to {GAP_M:.0f} m part roads that are found on both sides "
-                f"({_km(self.gap_m)}): few pixels, but ways end there."
+                f"Gaps of up to {GAP_M:.0f} m in roads that are found on both sides: {self.gaps}, together "
+                f"{self.gap_m:.0f} m; few pixels, but ways end there."
             )
         if self.narrow_m > 0 and self.wide_m > 0:
             found.append(
