@@ -71,13 +71,13 @@ def test_two_carriageways_stay_two(gap: float) -> None:
     np.testing.assert_allclose(roads.edges["width_m"], 7, atol=0.1)
 
 
-@pytest.mark.parametrize("angle", [50, 70, 90])
+@pytest.mark.parametrize("angle", [40, 60, 90])
 def test_a_crossing_is_one_node_where_the_axes_cross(angle: float) -> None:
     legs = [80 + 130 * np.array([np.cos(a), np.sin(a)]) for a in np.deg2rad([0, angle])]
     roads = roads_of([[leg, 160 - leg] for leg in legs])
     assert sorted(roads.nodes["degree"]) == [1, 1, 1, 1, 4]
     centre = roads.nodes.loc[roads.nodes["degree"] == 4].geometry.iloc[0]
-    assert centre.distance(shapely.Point(80, 80)) < 0.5
+    assert centre.distance(shapely.Point(80, 80)) < 0.7
 
 
 def test_offset_side_roads_stay_two_junctions() -> None:

@@ -196,11 +196,7 @@ def draw(
     graph: LineGraph, raster: Raster, *, ground_resolution_m: float, options: NetworkOptions
 ) -> tuple[LineGraph, list[Finding]]:
     """Draw junctions together, move lines to the middle of their roads, smooth and simplify; with what is doubtful."""
-    graph = contract_links(
-        graph,
-        width_ratio=options.junction_width_ratio,
-        max_length=options.max_junction_m / ground_resolution_m,
-    )
+    graph = _draw_junctions_together(graph, ground_resolution_m, options)
     if options.smooth_m > 0:
         graph = centre_lines(
             graph,
@@ -208,6 +204,9 @@ def draw(
             max_width=options.max_width_m / ground_resolution_m,
             sigma=options.smooth_m / ground_resolution_m,
         )
+        # On its axes an acute crossing that the skeleton has split is short enough to be one.
+        graph = meet_on_axes(graph, graph.degree >= JUNCTION_EDGES)
+        graph = _draw_junctions_together(graph, ground_resolution_m, options)
         graph, corners = split_at_corners(graph)
         graph = meet_on_axes(graph, corners | (graph.degree >= JUNCTION_EDGES))
     rings = graph.loops & (graph.degree < JUNCTION_EDGES)[graph.u]
@@ -220,6 +219,16 @@ def draw(
     drawn = reach_border(merge_through_nodes(replace(graph, nodes=nodes, lines=lines)), raster.shape)
     lines = drawn.lines.moved(np.round(drawn.lines.coordinates, DECIMALS))
     return replace(drawn, nodes=np.round(drawn.nodes, DECIMALS), lines=lines), [tangled]
+
+
+def _draw_junctions_together(
+    graph: LineGraph, ground_resolution_m: float, options: NetworkOptions
+) -> LineGraph:
+    return contract_links(
+        graph,
+        width_ratio=options.junction_width_ratio,
+        max_length=options.max_junction_m / ground_resolution_m,
+    )
 
 
 def _measure(
