@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-MODULES = ("plain_way", "runtimes", "footprint", "evaluation", "flaws", "streaming")
+MODULES = ("plain_way", "runtimes", "footprint", "evaluation", "flaws", "streaming", "vectorize", "ablation")
 
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roadlift.scene import render
@@ -76,3 +77,32 @@ def test_every_flaw_costs_some_score(tmp_path):
     assert values["none"][0] == 1
     assert all(min(row) < 0.98 for name, row in values.items() if name != "none")
     assert (tmp_path / "flaws.png").stat().st_size > 1000
+
+
+def test_vectorising_is_measured_beside_others(tmp_path):
+    from benchmarks.vectorize import SMALL, FileRaster, measure, mosaic, trace_skan, trace_sknw, whole_way
+
+    assert trace_skan(SMALL)[:2] == trace_sknw(SMALL)[:2] == (5, 4)
+    assert measure("roadlift", SMALL.astype(np.uint8))["edges"] == 4
+    assert mosaic(64, tmp_path / "no masks").any()
+    (SMALL.repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8) * 254).tofile(tmp_path / "a.bin")
+    nodes, edges, km = whole_way(FileRaster(tmp_path / "a.bin", (512, 512)))
+    assert (nodes, edges) == (5, 4)
+    assert km == pytest.approx(1.024, abs=0.001)
+
+
+def test_each_step_of_the_network_is_weighed():
+    from benchmarks.ablation import STEPS, Case, nothing, table
+
+    from roadlift.evaluate import RoadGraph
+    from roadlift.network import NetworkOptions
+
+    mask = np.zeros((400, 400), bool)
+    mask[197:204] = mask[:, 197:204] = True
+    probability = mask.astype(np.uint8) * 254
+    probability[:, 300:306] = 0
+    rows = list(table([Case(probability, RoadGraph.from_mask(mask))], NetworkOptions()))
+    assert len(rows) == 2 + 2 + len(STEPS)
+    first, last = (float(row.split("|")[2]) for row in (rows[2], rows[-1]))
+    assert last > 95 > 80 > first
+    assert nothing(NetworkOptions()).max_gap_m == 0
