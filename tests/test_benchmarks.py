@@ -79,6 +79,9 @@ def test_every_flaw_costs_some_score(tmp_path):
     assert (tmp_path / "flaws.png").stat().st_size > 1000
 
 
+
+
+@pytest.mark.filterwarnings("ignore")  # of skan and its compiler
 def test_vectorising_is_measured_beside_others(tmp_path):
     from benchmarks.vectorize import SMALL, FileRaster, measure, mosaic, trace_skan, trace_sknw, whole_way
 
@@ -104,5 +107,6 @@ def test_each_step_of_the_network_is_weighed():
     rows = list(table([Case(probability, RoadGraph.from_mask(mask))], NetworkOptions()))
     assert len(rows) == 2 + 2 + len(STEPS)
     first, last = (float(row.split("|")[2]) for row in (rows[2], rows[-1]))
-    assert last > 95 > 80 > first
+    assert last > 95
+    assert last > first + 5
     assert nothing(NetworkOptions()).max_gap_m == 0

@@ -46,7 +46,7 @@ class NetworkOptions:
     max_hole_m2: float = 40.0
     max_border_run_m: float = 60.0
     min_spur_m: float = 10.0
-    spur_width_ratio: float = 2.0
+    spur_width_ratio: float = 1.5
     min_length_m: float = 30.0
     max_gap_m: float = 40.0
     max_gap_cost_m: float = 25.0
