@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from roadlift.scene import render
 
@@ -87,7 +88,10 @@ def test_vectorising_is_measured_beside_others(tmp_path):
 
     assert trace_skan(SMALL)[:2] == trace_sknw(SMALL)[:2] == (5, 4)
     assert measure("roadlift", SMALL.astype(np.uint8))["edges"] == 4
-    assert mosaic(64, tmp_path / "no masks").any()
+    band = np.zeros((1500, 1500), np.uint8)
+    band[20:90] = 255
+    Image.fromarray(band).save(tmp_path / "band.png")
+    assert mosaic(64, tmp_path).sum() == 44 * 64
     (SMALL.repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8) * 254).tofile(tmp_path / "a.bin")
     nodes, edges, km = whole_way(FileRaster(tmp_path / "a.bin", (512, 512)))
     assert (nodes, edges) == (5, 4)
