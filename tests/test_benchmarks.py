@@ -80,8 +80,6 @@ def test_every_flaw_costs_some_score(tmp_path):
     assert (tmp_path / "flaws.png").stat().st_size > 1000
 
 
-
-
 @pytest.mark.filterwarnings("ignore")  # of skan and its compiler
 def test_vectorising_is_measured_beside_others(tmp_path):
     from benchmarks.vectorize import SMALL, FileRaster, measure, mosaic, trace_skan, trace_sknw, whole_way
