@@ -172,6 +172,17 @@ def test_roads_in_pixels_go_with_a_picture_without_crs(tmp_path):
     assert pair.bounds == (0, 0, 100, 100)
 
 
+def test_a_broken_file_is_named(tmp_path, truth):
+    for name, content in (
+        ("a.tif", b"II*\0 no tiff"),
+        ("a.geojson", b'{"type": "Feat'),
+        ("a.graphml", b"<graphml>"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name):
+            load_pair(tmp_path / name, truth)
+
+
 def test_what_does_not_go_together_is_refused(tmp_path, truth):
     line = gpd.GeoDataFrame(geometry=[shapely.LineString([(0, 0), (9, 9)])])
     with pytest.raises(InputError, match="no CRS"):

@@ -62,6 +62,12 @@ def test_values_that_the_reference_gave(predicted, precision, recall):
     assert (score.precision, score.recall) == pytest.approx((precision, recall), abs=5e-5)
 
 
+def test_a_spur_that_is_missed():
+    halves = [((1500, 500), (1500, 900)), ((1500, 900), (1500, 1300))]
+    score = against(*halves, truth=(*halves, ((1500, 900), (1400, 900))))
+    assert (score.precision, score.recall) == pytest.approx((1, 0.8293), abs=5e-5)
+
+
 def test_a_crossing_road_of_another_direction_is_no_place_to_start():
     score = against(((1100, 900), (1900, 900)))
     assert (score.paired, score.f1) == (0, 0)
