@@ -152,7 +152,11 @@ def child(job: str, path: Path, rows: int) -> str:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
+    """Largest memory of this program; what getrusage tells on Linux may still be that of its parent."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def measure(job: str, array: np.ndarray) -> dict[str, float] | None:
