@@ -106,6 +106,15 @@ def test_without_roads_scores_are_undefined_with_a_reason():
     assert evaluate(nothing, road(30, 60, 60)).iou == 0
 
 
+def test_an_image_without_roads_does_not_lower_the_mean_of_apls():
+    nothing = np.zeros((60, 60), bool)
+    result = evaluate([road(), nothing], [road(), nothing])
+    assert result.apls == 1
+    assert result.total.at["apls_spacenet", "images"] == 1
+    missed = evaluate([road(), nothing], [road(), road(30, 60, 60)])
+    assert missed.apls == 0.5
+
+
 def test_a_mask_has_no_scores_of_thresholds():
     result = evaluate(road(), road())
     assert np.isnan([result.average_precision, result.best_threshold, result.breakeven]).all()

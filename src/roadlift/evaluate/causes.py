@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EDGE_PX = 3
 GAP_M = 50.0
 NARROW_M = 5.0
+NARROW_SHARE = 0.02
 AREA_WIDTH_M = 16.0
 SNAP_M = 4.0
 
@@ -126,7 +127,7 @@ class Causes:
                 f"Gaps of up to {GAP_M:.0f} m in roads that are found on both sides: {self.gaps}, together "
                 f"{self.gap_m:.0f} m; few pixels, but ways end there."
             )
-        if self.narrow_m > 0 and self.wide_m > 0:
+        if self.narrow_m > NARROW_SHARE * self.true_m and self.wide_m > 0:
             found.append(
                 f"Of roads under {NARROW_M:.0f} m wide {_percent(self.missed_narrow_m, self.narrow_m)} is missed, of wider "
                 f"ones {_percent(self.missed_wide_m, self.wide_m)}."
