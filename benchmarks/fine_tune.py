@@ -1,7 +1,8 @@
 """What ten minutes of fine-tuning with five labelled tiles are worth on images that look different.
 
-The development images of a data set are recoloured (channels exchanged, darker mid-tones) and enlarged, so that neither colours
-nor widths are those the built-in model knows. Four tiles are trained on, one is selected with, the others are scored.
+The development images of a data set are recoloured (channels exchanged, darker mid-tones) and enlarged, so that neither
+colours nor widths are those the built-in model knows. Four tiles are trained on, one is selected with, the others are
+scored.
 
 python -m benchmarks.fine_tune ../shared/data/massachusetts
 """

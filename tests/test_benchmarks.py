@@ -112,3 +112,18 @@ def test_each_step_of_the_network_is_weighed():
     assert last > 95
     assert last > first + 5
     assert nothing(NetworkOptions()).max_gap_m == 0
+
+
+def test_fine_tuning_is_compared(tmp_path):
+    import cv2
+    from benchmarks.fine_tune import compare
+
+    for seed in range(6):
+        scene = render(seed, shape=(96, 96))
+        for kind, pixels in (("images", scene.image[..., ::-1]), ("masks", scene.label() * 255)):
+            path = tmp_path / "dev" / kind / f"{seed}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), pixels)
+    table = compare(tmp_path, steps=1, crop=64)
+    assert table.startswith("1 images, 5 labelled tiles, 1 steps")
+    assert len(re.findall(r"IoU \d\.\d{3}", table)) == 2

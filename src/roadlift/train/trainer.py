@@ -144,9 +144,14 @@ class Trainer:
         )
 
     def _gradient_step(self, images: tf.Tensor, labels: tf.Tensor, cldice_weight: float) -> tf.Tensor:
+        """Follow the gradient of one batch.
+
+        A run that starts from a model keeps the normalisation that was measured at its start, so that what is trained is
+        what is scored from the first step on: short runs end before running means have settled.
+        """
         options = self.options
         with tf.GradientTape() as tape:
-            logits = self.model(tf.cast(images, tf.float32) / 255, training=True)
+            logits = self.model(tf.cast(images, tf.float32) / 255, training=not options.start)
             loss = road_loss(
                 labels,
                 logits,
