@@ -13,11 +13,10 @@ import numpy as np
 import shapely
 from affine import Affine
 from pyproj import CRS, Transformer
-from scipy import ndimage
 
 from roadlift.errors import InputError, LimitError, UsageError
 from roadlift.evaluate.graph import TRUTH_OPTIONS, Bounds, RoadGraph, joint_bounds, metric_crs, road_graph
-from roadlift.imagery import NO_DATA, Georef, ImagerySource, Window, read_probability
+from roadlift.imagery import NO_DATA, Georef, ImagerySource, Window, blank_areas, read_probability
 from roadlift.imagery.align import onto_grid
 from roadlift.imagery.burn import burn, north_up
 from roadlift.network import NetworkOptions, RoadMap, vectorize
@@ -35,7 +34,6 @@ VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".graphml", ".fgb", ".parquet",
 WIDTH_M = 7.0
 _PAD_M = 20.0
 _MAX_PIXELS = 400_000_000
-_BLANK_LEVEL, _BLANK_MIN_PIXELS = 250, 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -368,21 +366,3 @@ def _with_image(image: str | PathLike[str], plane: _Plane) -> Booleans:
     raster = np.where(seen, np.uint8(ONE), np.uint8(0))
     aligned = onto_grid(raster, georef, plane.georef, plane.shape, name=f"the image {image}")
     return np.asarray((aligned != NO_DATA) & (aligned >= ONE / 2), bool)
-
-
-def blank_areas(values: NDArray[Any]) -> Booleans:
-    """Find connected white areas of 400 pixels or more: what an orthophoto shows where it has no image.
-
-    Args:
-        values: uint8 (bands, rows, cols); other types have no blank areas.
-
-    Example:
-        >>> blank_areas(np.full((3, 30, 30), 255, np.uint8)).all()
-        np.True_
-    """
-    if values.dtype != np.uint8:
-        return np.zeros(values.shape[1:], bool)
-    white = (values >= _BLANK_LEVEL).all(axis=0)
-    labels, _ = ndimage.label(white)
-    large = np.bincount(labels.ravel()) >= _BLANK_MIN_PIXELS
-    return np.asarray(white & large[labels], bool)

@@ -1,5 +1,6 @@
 """Pixels in and out: georeferences, tiles, images read at the model's ground resolution, rasters written whole or not."""
 
+from roadlift.imagery.blank import blank_areas
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
@@ -22,5 +23,6 @@ __all__ = [
     "Stretch",
     "Tile",
     "Window",
+    "blank_areas",
     "read_probability",
 ]

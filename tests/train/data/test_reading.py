@@ -5,11 +5,10 @@ import pytest
 from affine import Affine
 
 from roadlift.errors import InputError, UsageError
-from roadlift.imagery import ImagerySource, Window
+from roadlift.imagery import ImagerySource, Window, blank_areas
 from roadlift.train.data import (
     IGNORE,
     ReadOptions,
-    blank_areas,
     list_images,
     read_parts,
     read_sample,

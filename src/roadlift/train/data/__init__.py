@@ -4,7 +4,7 @@ from roadlift.train.data.inspect import Inspection, draw_sheet, inspect_data
 from roadlift.train.data.layouts import LAYOUTS, list_images
 from roadlift.train.data.prepare import Prepared, choose_splits, prepare_data
 from roadlift.train.data.reading import ReadOptions, read_parts, read_sample
-from roadlift.train.data.sample import IGNORE, Sample, blank_areas, with_ignore_rim
+from roadlift.train.data.sample import IGNORE, Sample, with_ignore_rim
 from roadlift.train.data.store import MEMORY_BYTES, Samples, read_samples
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "ReadOptions",
     "Sample",
     "Samples",
-    "blank_areas",
     "choose_splits",
     "draw_sheet",
     "inspect_data",

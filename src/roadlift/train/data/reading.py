@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 
 from roadlift.errors import InputError, UsageError
-from roadlift.imagery import ImagerySource, Pixels, Stretch, Window
+from roadlift.imagery import ImagerySource, Pixels, Stretch, Window, blank_areas
 from roadlift.train.data.labels import LabelSource, open_label
-from roadlift.train.data.sample import IGNORE, Sample, blank_areas, with_ignore_rim
+from roadlift.train.data.sample import IGNORE, Sample, with_ignore_rim
 
 PART_SIZE = 2048
 _MARGIN = 64

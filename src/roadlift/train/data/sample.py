@@ -11,8 +11,6 @@ from roadlift.errors import UsageError
 
 IGNORE = 255
 """Label of pixels that neither loss nor score may look at."""
-_BLANK_LEVEL = 250
-_BLANK_MIN_PIXELS = 400
 
 
 @dataclass(frozen=True)
@@ -33,29 +31,6 @@ class Sample:
     def valid_share(self) -> float:
         """Share of the pixels that have a label."""
         return float((self.label != IGNORE).mean())
-
-
-def blank_areas(values: np.ndarray, min_pixels: int = _BLANK_MIN_PIXELS, *, scale: float = 1.0) -> np.ndarray:
-    """Find connected areas of white: what an orthophoto shows where it has no image.
-
-    Args:
-        values: uint8 (bands, rows, cols); other types have no blank areas.
-        min_pixels: Smaller white areas are roofs and paint.
-        scale: Share of the image's pixels that were read; areas are so much smaller.
-
-    Returns:
-        bool (rows, cols).
-
-    Example:
-        >>> blank_areas(np.full((3, 30, 30), 255, np.uint8)).all()
-        np.True_
-    """
-    if values.dtype != np.uint8:
-        return np.zeros(values.shape[1:], bool)
-    white = (values >= _BLANK_LEVEL).all(axis=0)
-    _, components, statistics, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=4)
-    large = statistics[:, cv2.CC_STAT_AREA] >= max(1, min_pixels * scale)
-    return white & large[components]
 
 
 def with_ignore_rim(label: np.ndarray, pixels: int) -> np.ndarray:
