@@ -57,7 +57,7 @@ def tune(folder: Path, *, steps: int, crop: int) -> tuple[Path, float]:
         steps=steps,
         crop=crop,
         learning_rate=3e-4,
-        warmup_steps=max(1, steps // 10),
+        warmup_steps=steps // 10,
         evaluate_every=max(1, steps // 6),
         average_steps=max(1, steps // 3),
     )

@@ -114,6 +114,27 @@ def test_each_step_of_the_network_is_weighed():
     assert nothing(NetworkOptions()).max_gap_m == 0
 
 
+def test_options_are_varied():
+    from benchmarks.ablation import Case
+    from benchmarks.tuning import NAMES, rows
+
+    from roadlift.evaluate import RoadGraph
+    from roadlift.network import NetworkOptions
+
+    mask = np.zeros((400, 400), bool)
+    mask[197:204] = mask[:, 197:204] = True
+    probability = mask.astype(np.uint8) * 254
+    probability[:, 300:315] = 0
+    head, *table = rows([Case(probability, RoadGraph.from_mask(mask))], NetworkOptions())
+    assert head.startswith("defaults: APLS spacenet")
+    assert len(table) == 2 + len(NAMES)
+    (bridging,) = (row for row in table if row.startswith("| `max_gap_m`"))
+    without, half, double = (float(cell.split(",")[0]) for cell in bridging.split("|")[3:6])
+    assert without < -2
+    assert double == 0
+    assert half <= 0
+
+
 def test_fine_tuning_is_compared(tmp_path):
     import cv2
     from benchmarks.fine_tune import compare
