@@ -5,7 +5,17 @@ from __future__ import annotations
 import runpy
 import sys
 
-MODULES = ("plain_way", "runtimes", "footprint", "evaluation", "flaws", "streaming", "vectorize", "ablation")
+MODULES = (
+    "plain_way",
+    "runtimes",
+    "footprint",
+    "evaluation",
+    "flaws",
+    "streaming",
+    "vectorize",
+    "ablation",
+    "tuning",
+)
 
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]

@@ -104,10 +104,16 @@ def test_a_run_stops_when_the_score_stands_still(data, tmp_path):
     assert 4 <= int(_log(tmp_path / "run")[-1][0]) < 40
 
 
-def test_progress_is_told(data, tmp_path):
+def test_a_teacher_looks_at_every_image_once_and_progress_is_told(data, tmp_path):
     told = []
-    train(data, tmp_path / "run", replace(TINY, steps=3), progress=lambda *numbers: told.append(numbers))
+    options = replace(TINY, steps=3, teacher="roadlift-1m")
+    train(data, tmp_path / "run", options, progress=lambda *numbers: told.append(numbers))
     assert told == [(1, 3), (2, 3), (3, 3)]
+    targets = sorted((tmp_path / "run" / "targets").iterdir())
+    assert [path.name for path in targets] == ["000000.npy", "000001.npy"]
+    target = np.load(targets[0])
+    assert target.shape == (160, 160)
+    assert len(np.unique(target)) > 20
 
 
 def test_the_loss_falls_on_one_image(data):
