@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -101,6 +102,15 @@ def test_a_threshold_alone_moves_the_low_one():
     options = network_options(card, threshold=card.threshold / 2, threshold_low=None)
     assert options.threshold_low == pytest.approx(card.threshold_low / 2)
     assert network_options(card, threshold=None, threshold_low=0.01).threshold == card.threshold
+
+
+def test_thresholds_that_are_equal_stay_equal():
+    from roadlift.pipeline import network_options
+
+    card = replace(roadlift.load_model().card, threshold=0.2, threshold_low=0.2)
+    for threshold in (0.05, 0.1, 0.3, 0.7):
+        options = network_options(card, threshold=threshold, threshold_low=None)
+        assert options.threshold_low == options.threshold == threshold
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ def network_options(
     if threshold is None and threshold_low is None:
         return base
     high = base.threshold if threshold is None else threshold
-    low = threshold_low if threshold_low is not None else high * base.threshold_low / base.threshold
+    low = threshold_low if threshold_low is not None else high * (base.threshold_low / base.threshold)
     return replace(base, threshold=high, threshold_low=low)
 
 

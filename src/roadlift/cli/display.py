@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,27 +54,32 @@ def _progress_line(what: str, done: int, total: int) -> None:
         click.echo(f"{done} of {total} {what}", err=True)
 
 
-def receipt(roads: Any) -> dict[str, Any]:
+def print_receipt(output: Path, roads: Any, *, as_json: bool, quiet: bool) -> None:
+    """Say what a finished road map is: as JSON, in one line after its notes, or not at all."""
+    summary = {"output": str(output), **_receipt(roads)}
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    elif not quiet:
+        for note in summary.get("notes", ()):
+            click.echo(f"note: {note}")
+        click.echo(f"{output}: {_figures(summary)}")
+
+
+def _receipt(roads: Any) -> dict[str, Any]:
     """Return what is worth saying about a finished RoadMap: length, counts, time, memory, notes."""
+    said = ("seconds", "peak_memory_mb", "notes")
     return {
         "length_km": round(roads.length_km, 3),
         "edges": len(roads.edges),
         "junctions": int((roads.nodes["kind"] == "junction").sum()),
-        **{
-            key: roads.provenance[key]
-            for key in ("seconds", "peak_memory_mb", "notes")
-            if key in roads.provenance
-        },
+        **{key: roads.provenance[key] for key in said if key in roads.provenance},
     }
 
 
-def print_receipt(summary: dict[str, Any]) -> None:
-    """Print the notes of a receipt and its figures in one line."""
-    for note in summary.get("notes", ()):
-        click.echo(f"note: {note}")
+def _figures(summary: dict[str, Any]) -> str:
     line = (
         f"{summary['length_km']:.2f} km of road, {summary['edges']} edges, {summary['junctions']} junctions"
     )
     if "seconds" in summary:
         line += f"; {summary['seconds']:.1f} s, {summary['peak_memory_mb']:.0f} MB peak"
-    click.echo(f"{summary['output']}: {line}")
+    return line

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from roadlift.cli.display import print_receipt, progress_display, receipt
+from roadlift.cli.display import print_receipt, progress_display
 from roadlift.cli.options import (
     PATH,
     extract_options,
@@ -67,11 +67,7 @@ def extract(
             progress=progress,
         )
         roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
-    summary = {"output": str(output), **receipt(roads)}
-    if as_json:
-        click.echo(json.dumps(summary, indent=2))
-    elif not quiet:
-        print_receipt(summary)
+    print_receipt(output, roads, as_json=as_json, quiet=quiet)
 
 
 @click.command()
@@ -132,11 +128,7 @@ def vectorize(
     options = network_options(None, threshold=threshold, threshold_low=threshold_low)
     roads = vectorize(raster, options, **reading)
     roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
-    summary = {"output": str(output), **receipt(roads)}
-    if as_json:
-        click.echo(json.dumps(summary, indent=2))
-    elif not quiet:
-        print_receipt(summary)
+    print_receipt(output, roads, as_json=as_json, quiet=quiet)
 
 
 @click.command()
