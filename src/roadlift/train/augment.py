@@ -24,8 +24,8 @@ def random_crop(
     size: int,
     rng: np.random.Generator,
     *,
-    scale_octaves: float = 1.0,
-    roadless_share: float = 0.5,
+    scale_octaves: float = 0.5,
+    roadless_share: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a random crop, turned and scaled, and change its colours and sharpness.
 

@@ -34,8 +34,8 @@ class BatchStream:
     batch_size: int
     crop: int
     seed: int
-    scale_octaves: float = 1.0
-    roadless_share: float = 0.5
+    scale_octaves: float = 0.5
+    roadless_share: float = 1.0
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number ``step``: images uint8 (n, crop, crop, 3) and labels uint8 (n, crop, crop)."""

@@ -55,13 +55,13 @@ class TrainOptions:
         "Crops are scaled by up to two to the power of this, up and down: other resolutions and widths of roads.",
     )
     roadless_share: float = option(
-        0.5, "Share of the crops without road that is kept; the others are drawn again."
+        1.0, "Share of the crops without road that is kept; the others are drawn again."
     )
     scenes: int = option(0, "Rendered scenes to train on beside the images.")
     scene_share: float = option(
         0.1, "Share of the crops that come from rendered scenes, where there are any."
     )
-    average_steps: int = option(800, "Over how many of the last steps the weights are averaged.")
+    average_steps: int = option(400, "Over how many of the last steps the weights are averaged.")
     evaluate_every: int = option(200, "Steps between scores.")
     patience: int = option(0, "Scores in a row without a better one after which the run stops; 0: never.")
     seed: int = option(0, "Seed of everything random.")
