@@ -72,7 +72,7 @@ def test_a_vrt_of_raw_bytes_is_refused(tmp_path):
 
 
 def test_a_huge_vrt_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("roadlift.imagery.opening.MAX_VRT_BYTES", 10)
+    monkeypatch.setattr("roadlift.imagery.virtual.MAX_VRT_BYTES", 10)
     (tmp_path / "raw.vrt").write_text(RAW_VRT)
     with pytest.raises(LimitError, match="Split"):
         open_raster(tmp_path / "raw.vrt")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from roadlift.errors import InputError, LimitError
+from roadlift.imagery.virtual import vrt_sources
 
 DRIVERS = {
     ".tif": "GTiff",
@@ -24,18 +27,27 @@ DRIVERS = {
 }
 MAX_BANDS = 64
 MAX_PIXELS = 2 * 10**10
+MAX_PICTURE_PIXELS = 10**9
+"""PNG and JPEG can only be decoded from the top, so that tiles of a large one take forever."""
 MAX_BLOCK_BYTES = 64 * 2**20
-MAX_VRT_BYTES = 64 * 2**20
+_BEGINNINGS = {
+    "GTiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+}
+_SIDECARS = (".ovr", ".OVR", ".msk", ".MSK")
 _SETTINGS = {
     "GDAL_CACHEMAX": 256 * 2**20,  # rasterio takes bytes
     "GDAL_NUM_THREADS": "2",
     "GDAL_PAM_ENABLED": "NO",
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # sidecar files by their exact names only
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_VERSION": "2",
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     "VSI_CACHE": "TRUE",
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # else the missing part of a cut JPEG is grey
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # else that of a cut PNG is black
 }
@@ -51,7 +63,7 @@ def gdal_settings(*, only_url: str | None = None) -> rasterio.Env:
     reach = _NOTHING_REMOTE
     if only_url is not None:
         reach = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": only_url}
-    return rasterio.Env(**_SETTINGS, **reach)
+    return rasterio.Env(**(_SETTINGS | reach))
 
 
 @contextmanager
@@ -71,11 +83,15 @@ def is_remote(path: str | Path) -> bool:
     return isinstance(path, str) and urlsplit(path).scheme in ("http", "https")
 
 
-def open_raster(path: str | Path) -> rasterio.DatasetReader:
+def open_raster(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> rasterio.DatasetReader:
     """Open a raster of an allowed format.
 
+    The suffix tells the one driver that may open the file. A VRT must be local, hold nothing but images put together,
+    and each of these is checked like an image of its own; so are overviews and masks in files beside the image.
+
     Args:
-        path: Local file, or http(s) URL of a GeoTIFF.
+        path: Local file, or http(s) URL of a GeoTIFF, PNG or JPEG.
+        max_pixels: Larger rasters are refused.
 
     Returns:
         The open dataset; its size and blocks are within the limits.
@@ -84,69 +100,106 @@ def open_raster(path: str | Path) -> rasterio.DatasetReader:
         InputError: The file does not exist, is no regular file, has another format, or cannot be opened.
         LimitError: It has more bands or pixels, or larger blocks, than allowed.
     """
-    remote = is_remote(path)
-    name = f"/vsicurl/{path}" if remote else str(_existing_file(path))
-    suffix = Path(urlsplit(str(path)).path if remote else path).suffix.lower()
+    if is_remote(path):
+        return _open_checked(path, f"/vsicurl/{path}", _driver(path), max_pixels, remote=True)
+    file, driver = _existing_file(path), _driver(path)
+    _check_content(path, file, driver, max_pixels, (), set())
+    return _open_checked(path, str(file), driver, max_pixels)
+
+
+def _driver(path: str | Path) -> str:
+    suffix = Path(urlsplit(str(path)).path if is_remote(path) else path).suffix.lower()
     if suffix not in DRIVERS:
         allowed = ", ".join(sorted(DRIVERS))
         raise InputError(
             f"{path} ends in {suffix or 'nothing'!r}; images read are {allowed}. Convert it with gdal_translate."
         )
-    if DRIVERS[suffix] == "VRT":
-        _check_vrt(path, remote=remote)
-    try:
-        with gdal_opening(only_url=name if remote else None):
-            dataset = rasterio.open(name, driver=DRIVERS[suffix])
-    except (RasterioError, ValueError) as error:
-        raise InputError(f"{path} cannot be opened as {DRIVERS[suffix]}: {error}.") from error
-    try:
-        _check_limits(dataset, path)
-        _check_references(dataset, path)
-    except Exception:
-        dataset.close()
-        raise
-    return dataset
+    if is_remote(path) and DRIVERS[suffix] == "VRT":
+        raise InputError(f"{path} is a remote VRT, which is refused. Download it, or give its GeoTIFF.")
+    return DRIVERS[suffix]
 
 
 def _existing_file(path: str | Path) -> Path:
+    """Return the resolved path of a regular file: no name that GDAL would take for anything else."""
     path = Path(path)
-    if "\0" in str(path) or not path.exists():
+    try:
+        exists = "\0" not in str(path) and path.exists()
+    except OSError as error:  # a name too long, a loop of links
+        raise InputError(
+            f"{path} cannot be looked at: {error.strerror}; give the path of an image."
+        ) from error
+    if not exists:
         raise InputError(f"{path} does not exist; give the path of an image or an http(s) URL.")
     if not path.is_file():
         raise InputError(f"{path} is not a regular file; give the path of an image.")
     return path.resolve()
 
 
-def _check_vrt(path: str | Path, *, remote: bool) -> None:
-    """Refuse virtual rasters that could show any file: remote ones, and those that read raw bytes."""
-    if remote:
-        raise InputError(f"{path} is a remote VRT, which is refused. Download it, or give its GeoTIFF.")
-    size = Path(path).stat().st_size
-    if size > MAX_VRT_BYTES:
-        raise LimitError(f"{path} has {size:,} bytes; a VRT may have {MAX_VRT_BYTES:,}. Split it.")
-    if b"vrtrawrasterband" in Path(path).read_bytes().lower():
-        raise InputError(f"{path} reads raw bytes of another file (VRTRawRasterBand), which is refused.")
+def _check_content(
+    path: str | Path, file: Path, driver: str, max_pixels: int, parents: tuple[Path, ...], done: set[Path]
+) -> None:
+    """Look into a local file before GDAL does: its first bytes, what a VRT names, files beside it."""
+    if driver == "VRT":
+        _check_sources(path, file, max_pixels, (*parents, file), done)
+        return
+    _check_beginning(path, file, driver)
+    for beside in (Path(f"{file}{end}") for end in _SIDECARS):
+        if beside.exists():
+            _check_beginning(beside, _existing_file(beside), "GTiff")
+            _open_checked(beside, str(beside), "GTiff", max_pixels).close()
 
 
-def _check_limits(dataset: rasterio.DatasetReader, path: str | Path) -> None:
-    if dataset.count > MAX_BANDS:
-        raise LimitError(f"{path} has {dataset.count} bands; at most {MAX_BANDS} are allowed.")
-    pixels = dataset.width * dataset.height
-    if pixels > MAX_PIXELS:
-        raise LimitError(
-            f"{path} has {pixels:,} pixels; at most {MAX_PIXELS:,} are allowed. Cut it into parts."
+def _check_sources(
+    path: str | Path, file: Path, max_pixels: int, parents: tuple[Path, ...], done: set[Path]
+) -> None:
+    for source in vrt_sources(file):
+        try:
+            found, driver = _existing_file(source), _driver(source)
+            if found in parents:
+                raise InputError(f"{source} is made of itself.")
+            if found in done:
+                continue
+            done.add(found)
+            _check_content(source, found, driver, max_pixels, parents, done)
+            if driver != "VRT":
+                _open_checked(source, str(found), driver, max_pixels).close()
+        except (InputError, LimitError) as error:
+            raise type(error)(
+                f"{path} is made of {str(source)[:200]}, which is refused: {error} "
+                "A VRT may name images of this machine only."
+            ) from error
+
+
+def _check_beginning(path: str | Path, file: Path, driver: str) -> None:
+    try:
+        with file.open("rb") as opened:
+            found = opened.read(8)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; check its permissions.") from error
+    if not found:
+        raise InputError(f"{path} is empty; get an intact copy.")
+    if not found.startswith(_BEGINNINGS[driver]):
+        raise InputError(
+            f"{path} cannot be opened as {driver}: it begins with {found!r}, so its name does not say what it is. "
+            "Convert it with gdal_translate."
         )
-    for (rows, cols), dtype in zip(dataset.block_shapes, dataset.dtypes, strict=True):
-        size = rows * cols * _bytes(dtype)
-        if size > MAX_BLOCK_BYTES and (rows, cols) != (1, dataset.width):
-            raise LimitError(
-                f"{path} has blocks of {rows} x {cols} pixels, {size / 2**20:.0f} MiB; at most "
-                f"{MAX_BLOCK_BYTES // 2**20} MiB are allowed. Rewrite it with gdal_translate -co TILED=YES."
-            )
 
 
-def _bytes(dtype: str) -> int:
-    return 16 if "complex" in dtype else int("".join(c for c in dtype if c.isdigit()) or 8) // 8
+def _open_checked(
+    path: str | Path, name: str, driver: str, max_pixels: int, *, remote: bool = False
+) -> rasterio.DatasetReader:
+    try:
+        with gdal_opening(only_url=name if remote else None):
+            dataset = rasterio.open(name, driver=driver)
+    except (RasterioError, ValueError) as error:
+        raise InputError(f"{path} cannot be opened as {driver}: {error}.") from error
+    try:
+        _check_references(dataset, path)
+        _check_limits(dataset, path, max_pixels)
+    except Exception:
+        dataset.close()
+        raise
+    return dataset
 
 
 def _check_references(dataset: rasterio.DatasetReader, path: str | Path) -> None:
@@ -155,6 +208,43 @@ def _check_references(dataset: rasterio.DatasetReader, path: str | Path) -> None
         raise InputError(
             f"{path} names another file as its overviews, which is refused. Copy it with gdal_translate first."
         )
+
+
+def _check_limits(dataset: rasterio.DatasetReader, path: str | Path, max_pixels: int) -> None:
+    if dataset.count > MAX_BANDS:
+        raise LimitError(f"{path} has {dataset.count:,} bands; at most {MAX_BANDS} are allowed.")
+    if dataset.count == 0:
+        raise InputError(f"{path} holds no band; give an image of one band or more.")
+    check_pixels(dataset.shape, path, max_pixels)
+    if dataset.driver in ("PNG", "JPEG"):
+        check_pixels(dataset.shape, path, MAX_PICTURE_PIXELS, remedy="Convert it to a tiled GeoTIFF.")
+    interleaved = dataset.count if dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL" else 1
+    for (rows, cols), dtype in zip(dataset.block_shapes, dataset.dtypes, strict=True):
+        size = rows * cols * _bytes(dtype) * interleaved
+        if size > MAX_BLOCK_BYTES:
+            raise LimitError(
+                f"{path} has blocks of {rows:,} x {cols:,} pixels, {size / 2**20:,.0f} MiB; at most "
+                f"{MAX_BLOCK_BYTES // 2**20} MiB are allowed. Rewrite it with gdal_translate -co TILED=YES."
+            )
+
+
+def check_pixels(
+    shape: tuple[int, int], path: str | Path, max_pixels: int, *, remedy: str | None = None
+) -> None:
+    """Refuse rasters of too many pixels.
+
+    Raises:
+        LimitError: There are more than ``max_pixels``.
+    """
+    if math.prod(shape) > max_pixels:
+        raise LimitError(
+            f"{path} has {math.prod(shape):,} pixels; at most {max_pixels:,} are allowed. "
+            + (remedy or "Cut it into parts, or raise --max-pixels.")
+        )
+
+
+def _bytes(dtype: str) -> int:
+    return 4 if dtype == "complex_int16" else np.dtype(dtype).itemsize
 
 
 def is_alpha(dataset: rasterio.DatasetReader, band: int) -> bool:
