@@ -69,3 +69,17 @@ def raster(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def damage_block():
+    """Return a function that makes one block of a compressed GeoTIFF unreadable."""
+
+    def damage(path, row, col):
+        with rasterio.open(path) as file:
+            start = int(file.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=1))
+        content = bytearray(path.read_bytes())
+        content[start : start + 16] = b"\xff" * 16
+        path.write_bytes(content)
+
+    return damage

@@ -157,7 +157,9 @@ def test_a_damaged_geotiff_names_place_and_cause(raster, ground_resolution):
     content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
     path.write_bytes(content)
     with (
-        pytest.raises(InputError, match=r"damaged: rows 0-\d+, columns 0-\d+ cannot be read \(.*\)"),
+        pytest.raises(
+            InputError, match=r"damaged: rows 0-\d+, columns 0-\d+ of bands 1, 2, 3 cannot be read \(.*\)"
+        ),
         ImagerySource(path, ground_resolution=ground_resolution) as source,
     ):
         _whole(source)

@@ -4,6 +4,7 @@ from roadlift.imagery.blank import blank_areas
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
+from roadlift.imagery.mosaic import Mosaic, open_imagery
 from roadlift.imagery.roadraster import RoadRaster
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
 from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
@@ -17,6 +18,7 @@ __all__ = [
     "ImagerySource",
     "MaskSource",
     "MaskWriter",
+    "Mosaic",
     "Pixels",
     "ProbabilityWriter",
     "RoadRaster",
@@ -24,5 +26,6 @@ __all__ = [
     "Tile",
     "Window",
     "blank_areas",
+    "open_imagery",
     "read_probability",
 ]

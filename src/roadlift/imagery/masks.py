@@ -17,7 +17,7 @@ from rasterio.windows import Window as RasterioWindow
 from roadlift.errors import InputError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
-from roadlift.imagery.opening import gdal_opening, gdal_settings, open_raster
+from roadlift.imagery.opening import gdal_opening, gdal_settings, open_raster, reasons
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -132,9 +132,7 @@ class MaskSource:
                 values = dataset.read(1, window=place)
                 valid = dataset.read_masks(1, window=place) > 0
         except (RasterioError, CPLE_BaseError) as error:
-            raise InputError(
-                f"{self.path} is damaged: {error.__cause__ or error}. Get an intact copy."
-            ) from error
+            raise InputError(f"{self.path} is damaged: {reasons(error)}. Get an intact copy.") from error
         if values.dtype.kind == "f":
             valid &= np.isfinite(values)
         if self._kind is not None:

@@ -250,3 +250,24 @@ def _bytes(dtype: str) -> int:
 def is_alpha(dataset: rasterio.DatasetReader, band: int) -> bool:
     """Whether the band (counted from 1) holds opacity."""
     return bool(dataset.colorinterp[band - 1] == ColorInterp.alpha)
+
+
+def reasons(error: BaseException) -> str:
+    """Return what GDAL said about an error, from the outermost cause on: which band, which block, why.
+
+    Example:
+        >>> try:
+        ...     raise ValueError("Read failed.") from OSError("band 1: block 2")
+        ... except ValueError as error:
+        ...     reasons(error)
+        'band 1: block 2'
+    """
+    said = []
+    cause = error.__cause__
+    while cause is not None:
+        said.append(str(cause).strip())
+        cause = cause.__cause__
+    distinct = [
+        text for text in dict.fromkeys(said) if not any(text != other and text in other for other in said)
+    ]
+    return "; ".join(distinct) or str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def place(
     *,
     gsd: float | None = None,
     lattice: Georef | None = None,
+    name: str | Path = "The image",
 ) -> WorkingGrid:
     """Choose the grid that an image is read on.
 
@@ -60,6 +62,7 @@ def place(
         wanted: Metres per pixel; None keeps the file's own grid.
         gsd: Metres per pixel of a file without CRS.
         lattice: Grid to lie on whatever the resolution, see :func:`common_lattice`; None chooses one.
+        name: How messages call the image.
 
     Raises:
         InputError: The georeference cannot be used.
@@ -72,21 +75,31 @@ def place(
     """
     if native.crs is None:
         if lattice is not None:
-            raise InputError("It has no CRS, so there is no telling where it lies among other images.")
+            raise InputError(f"{name} has no CRS, so there is no telling where it lies among other images.")
         return _pixel_grid(shape, wanted, gsd)
     if gsd is not None:
         raise UsageError(
             "--gsd is for images without CRS; this one has a CRS that tells its ground resolution."
         )
     try:
-        resolution = _ground_resolution(native, shape)
-        if lattice is None and wanted is not None and not _fits(native, resolution, wanted):
-            lattice = _lattice(native, shape, wanted)
-        if lattice is None or _same_grid(native, lattice):
-            return WorkingGrid(native, shape, (resolution[0] * resolution[1]) ** 0.5, None)
-        return _on_lattice(native, shape, lattice)
+        return _map_grid(native, shape, wanted, lattice)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
     except ProjError as error:
-        raise InputError(f"Its CRS, {native.crs.to_string()[:60]}, cannot be used: {error}.") from error
+        raise InputError(
+            f"{name} has a CRS that cannot be used, {native.crs.to_string()[:60]}: {error}."
+        ) from error
+
+
+def _map_grid(
+    native: Georef, shape: tuple[int, int], wanted: float | None, lattice: Georef | None
+) -> WorkingGrid:
+    resolution = _ground_resolution(native, shape)
+    if lattice is None and wanted is not None and not _fits(native, resolution, wanted):
+        lattice = _lattice(native, shape, wanted)
+    if lattice is None or _same_grid(native, lattice):
+        return WorkingGrid(native, shape, (resolution[0] * resolution[1]) ** 0.5, None)
+    return _on_lattice(native, shape, lattice)
 
 
 def common_lattice(images: Sequence[tuple[Georef, tuple[int, int]]], wanted: float | None) -> Georef:
@@ -124,7 +137,7 @@ def _ground_resolution(native: Georef, shape: tuple[int, int]) -> tuple[float, f
     resolution = native.ground_resolution(shape)
     if not min(resolution) >= FINEST_M:
         raise InputError(
-            f"Its pixels are {resolution[0]:.3g} x {resolution[1]:.3g} m on the ground; at least {FINEST_M:g} m is "
+            f"its pixels are {resolution[0]:.3g} x {resolution[1]:.3g} m on the ground; at least {FINEST_M:g} m is "
             "allowed. Check its georeference: degrees taken for metres?"
         )
     return resolution

@@ -16,7 +16,7 @@ from roadlift.errors import InputError, UsageError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
 from roadlift.imagery.masks import KIND_TAG, NO_DATA, PROBABILITY_ONE
-from roadlift.imagery.opening import gdal_settings, open_raster
+from roadlift.imagery.opening import gdal_settings, open_raster, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,8 +258,7 @@ class RoadRaster:
             with gdal_settings():
                 values: np.ndarray = self._file.read(bands, window=place)
         except (RasterioError, CPLE_BaseError) as error:
-            reason = error.__cause__ or error
-            raise InputError(f"{self.path} is damaged: {reason}. Get an intact copy.") from error
+            raise InputError(f"{self.path} is damaged: {reasons(error)}. Get an intact copy.") from error
         return values
 
     def _content(self, kind: str | None) -> Content:

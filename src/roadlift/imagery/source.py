@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from roadlift.imagery.opening import (
     gdal_settings,
     is_alpha,
     open_raster,
+    reasons,
 )
 from roadlift.imagery.placement import place
 from roadlift.imagery.scaling import Pixels
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ON_READ_ERROR = ("fail", "nodata")
-CELL = 128
-"""Side of the squares, in pixels, that are no data as a whole where a file is damaged and that is allowed."""
+CELL = (128, 128)
+"""(rows, cols) that are no data as a whole where a file is damaged and that is allowed; GDAL's block where it warps."""
 MAX_UNREADABLE = 0.05
 _SAMPLE_PARTS = 16
 _TOO_LARGE = "Cut it into parts, check its georeference, or raise --max-pixels."
@@ -109,6 +110,7 @@ class ImagerySource:
         self._lock = threading.Lock()
         self._lenient = on_read_error == "nodata"
         self._unreadable: set[Window] = set()
+        self._max_pixels = max_pixels
         dataset = self._stack.enter_context(open_raster(path, max_pixels=max_pixels))
         try:
             self.bands = choose_bands(dataset, bands, path)
@@ -121,7 +123,9 @@ class ImagerySource:
             if self._palette is not None:
                 self.dtype = self._palette.dtype
             self._nodata = dataset.nodata if nodata is None else _check_nodata(nodata, self.dtype)
-            grid = place(self.native_georef, dataset.shape, ground_resolution, gsd=gsd, lattice=lattice)
+            grid = place(
+                self.native_georef, dataset.shape, ground_resolution, gsd=gsd, lattice=lattice, name=path
+            )
             check_pixels(
                 grid.shape, f"{path} at {grid.ground_resolution_m:g} m", max_pixels, remedy=_TOO_LARGE
             )
@@ -129,7 +133,10 @@ class ImagerySource:
             self.ground_resolution_m, self.warped = grid.ground_resolution_m, grid.warp is not None
             self._alpha = next((band for band in dataset.indexes if is_alpha(dataset, band)), None)
             self._file, self._grid = dataset, grid
-            self._dataset = dataset if grid.warp is None else self._stack.enter_context(self._warp(grid.warp))
+            self._dataset, self._cell = dataset, CELL
+            if grid.warp is not None:
+                self._dataset = self._stack.enter_context(self._warp(grid.warp))
+                self._cell = self._dataset.block_shapes[0]
         except BaseException:
             self._stack.close()
             raise
@@ -142,6 +149,11 @@ class ImagerySource:
         share = self.unreadable_pixels / math.prod(self.shape)
         lost = f"{self.path} is damaged: {self.unreadable_pixels:,} pixels ({share:.2%}) cannot be read and are no data"
         return (*self._notes, lost)
+
+    @property
+    def unreadable(self) -> frozenset[Window]:
+        """Cells that were found damaged so far and given as no data."""
+        return frozenset(self._unreadable)
 
     @property
     def unreadable_pixels(self) -> int:
@@ -198,19 +210,18 @@ class ImagerySource:
         step = max(1.0, (self.shape[0] * self.shape[1] / max_pixels) ** 0.5)
         shape = (max(1, round(self.shape[0] / step)), max(1, round(self.shape[1] / step)))
         if self._grid.warp is None or shape == self.shape:
-            return self._read_coarse(self._dataset, self.shape, shape)
+            return self._read_coarse(None, self.shape, shape)
         coarser = self._grid.warp | {"height": shape[0], "width": shape[1]}
         coarser["transform"] = _scaled(
             self.georef.transform, self.shape[0] / shape[0], self.shape[1] / shape[1]
         )
-        with self._warp(coarser, Resampling.nearest) as picked:
-            return self._read_coarse(picked, shape, shape)
+        return self._read_coarse(coarser, shape, shape)
 
     def _read_cells(self, window: Window) -> Pixels:
         """Read a window cell by cell; a cell that cannot be read is no data, wherever the window begins."""
         values = np.zeros((3, *window.shape), self.dtype)
         valid = np.zeros(window.shape, bool)
-        for cell in _cells(window, self.shape):
+        for cell in _cells(window, self._cell, self.shape):
             pixels = self._read_cell(cell)
             if pixels is not None:
                 part = cell.intersect(window)
@@ -225,6 +236,7 @@ class ImagerySource:
         try:
             return self._read(self._dataset, cell, cell.shape)
         except InputError as error:
+            self._reopen()
             self._unreadable.add(cell)
             share = self.unreadable_pixels / math.prod(self.shape)
             if share > MAX_UNREADABLE:
@@ -235,19 +247,35 @@ class ImagerySource:
             return None
 
     def _read_coarse(
-        self, dataset: rasterio.DatasetReader, shape: tuple[int, int], coarse: tuple[int, int]
+        self, warp: dict[str, Any] | None, shape: tuple[int, int], coarse: tuple[int, int]
     ) -> Pixels:
-        """Read all of a dataset of ``shape`` at every n-th pixel; where damage is allowed, part by part."""
+        """Read all of a view of ``shape`` at every n-th pixel; where damage is allowed, part by part."""
         if not self._lenient:
-            return self._read(dataset, Window(0, 0, *shape), coarse)
+            with self._view(warp) as dataset:
+                return self._read(dataset, Window(0, 0, *shape), coarse)
         values, valid = np.zeros((3, *coarse), self.dtype), np.zeros(coarse, bool)
         for part in _parts(coarse):
             try:
-                pixels = self._read(dataset, _enlarged(part, coarse, shape), part.shape)
+                with self._view(warp) as dataset:
+                    pixels = self._read(dataset, _enlarged(part, coarse, shape), part.shape)
             except InputError:
-                continue  # statistics need not know all; read() counts what is lost
-            values[(slice(None), *part.slices)], valid[part.slices] = pixels.values, pixels.valid
+                self._reopen()  # statistics need not know all; read() counts what is lost
+            else:
+                values[(slice(None), *part.slices)], valid[part.slices] = pixels.values, pixels.valid
         return Pixels(values, valid)
+
+    def _view(self, warp: dict[str, Any] | None) -> AbstractContextManager[rasterio.DatasetReader]:
+        """Return what is read from, or the file warped in another way."""
+        return nullcontext(self._dataset) if warp is None else self._warp(warp, Resampling.nearest)
+
+    def _reopen(self) -> None:
+        """Open the file anew: after an error GDAL hands out what it could not decode, as if it were pixels."""
+        with self._lock:
+            self._stack.close()
+            self._file = self._stack.enter_context(open_raster(self.path, max_pixels=self._max_pixels))
+            self._dataset = self._file
+            if self._grid.warp is not None:
+                self._dataset = self._stack.enter_context(self._warp(self._grid.warp))
 
     def _read(self, dataset: rasterio.DatasetReader, window: Window, shape: tuple[int, int]) -> Pixels:
         indexes = list(dict.fromkeys(self.bands))
@@ -259,8 +287,8 @@ class ImagerySource:
         except (RasterioError, CPLE_BaseError) as error:
             raise InputError(
                 f"{self.path} is damaged: rows {window.row}-{window.row + window.height - 1}, columns "
-                f"{window.col}-{window.col + window.width - 1} cannot be read ({error.__cause__ or error}). "
-                "Get an intact copy."
+                f"{window.col}-{window.col + window.width - 1} of bands {', '.join(map(str, indexes))} cannot be read "
+                f"({reasons(error)}). Get an intact copy."
             ) from error
         valid = _valid(values, opaque, None if self.warped else self._nodata)
         if self._palette is not None:
@@ -292,11 +320,11 @@ class ImagerySource:
             return WarpedVRT(self._file, src_nodata=nodata, resampling=resampling, **transparency, **options)
 
 
-def _cells(window: Window, shape: tuple[int, int]) -> Iterator[Window]:
-    """Squares of ``CELL`` pixels, counted from the origin of a raster of ``shape``, that meet a window."""
-    for row in range(window.row // CELL * CELL, window.row + window.height, CELL):
-        for col in range(window.col // CELL * CELL, window.col + window.width, CELL):
-            yield Window(row, col, CELL, CELL).clip(shape)
+def _cells(window: Window, cell: tuple[int, int], shape: tuple[int, int]) -> Iterator[Window]:
+    """Cells, counted from the origin of a raster of ``shape``, that meet a window."""
+    for row in range(window.row // cell[0] * cell[0], window.row + window.height, cell[0]):
+        for col in range(window.col // cell[1] * cell[1], window.col + window.width, cell[1]):
+            yield Window(row, col, *cell).clip(shape)
 
 
 def _parts(shape: tuple[int, int]) -> Iterator[Window]:
