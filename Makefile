@@ -35,7 +35,7 @@ lint: $(VENV)/full
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
 
 format: $(VENV)/full
 	$(BIN)/ruff format .

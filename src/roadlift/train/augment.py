@@ -26,6 +26,7 @@ def random_crop(
     *,
     scale_octaves: float = 0.5,
     roadless_share: float = 1.0,
+    light_share: float = 0.9,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a random crop, turned and scaled, and change its colours and sharpness.
 
@@ -35,6 +36,7 @@ def random_crop(
         rng: Source of all randomness.
         scale_octaves: Most of the crops are scaled by up to two to the power of this, up or down.
         roadless_share: Share of the crops without road that is kept; the others are drawn again.
+        light_share: Share of the crops whose light, colours and sharpness are changed.
 
     Returns:
         Image uint8 (size, size, 3) and label uint8 (size, size) with 255 where there is nothing to learn from.
@@ -46,7 +48,9 @@ def random_crop(
         ((32, 32, 3), (32, 32))
     """
     part, matrix, label = _random_place(sample, size, rng, scale_octaves, roadless_share)
-    image = random_sharpness(random_light(_warp_image(part.image, matrix, size), rng), rng)
+    image = _warp_image(part.image, matrix, size)
+    if rng.random() < light_share:
+        image = random_sharpness(random_light(image, rng), rng)
     image[label == IGNORE] = _FILL
     return image, label
 
@@ -131,8 +135,6 @@ def random_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns:
         uint8 (rows, cols, 3).
     """
-    if rng.random() < 0.1:
-        return image
     strength = rng.choice((0.5, 1.0, 1.6))
     image = _random_saturation(image, rng)
     if rng.random() < 0.15:

@@ -27,6 +27,7 @@ class BatchStream:
         seed: Seed of everything random.
         scale_octaves: Largest change of scale, as a power of two.
         roadless_share: Share of the crops without road that is kept.
+        light_share: Share of the crops whose light and sharpness are changed.
     """
 
     samples: Sequence[Sample]
@@ -36,12 +37,17 @@ class BatchStream:
     seed: int
     scale_octaves: float = 0.5
     roadless_share: float = 1.0
+    light_share: float = 0.9
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number ``step``: images uint8 (n, crop, crop, 3) and labels uint8 (n, crop, crop)."""
         rng = np.random.default_rng([self.seed, step])
         chosen = rng.choice(len(self.samples), self.batch_size, p=self.weights)
-        choices = {"scale_octaves": self.scale_octaves, "roadless_share": self.roadless_share}
+        choices = {
+            "scale_octaves": self.scale_octaves,
+            "roadless_share": self.roadless_share,
+            "light_share": self.light_share,
+        }
         crops = [random_crop(self.samples[index], self.crop, rng, **choices) for index in chosen]
         return np.stack([image for image, _ in crops]), np.stack([label for _, label in crops])
 

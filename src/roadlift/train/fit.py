@@ -65,8 +65,8 @@ def train(
     trainer = Trainer(design, options)
     if resume and folder.last.exists():
         trainer.restore(folder)
-    elif options.start:
-        trainer.start_from(options.start, stream)
+    elif options.start_model:
+        trainer.start_from(options.start_model, stream)
     trainer.fit(stream, dev, folder, progress)
     return folder.best
 
@@ -87,4 +87,5 @@ def _stream(images: Samples, options: TrainOptions, folder: RunFolder) -> BatchS
         options.seed,
         scale_octaves=options.scale_octaves,
         roadless_share=options.roadless_share,
+        light_share=options.light_share,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from roadlift.errors import InputError, UsageError
 
 SCHEDULES = ("cosine", "linear", "constant")
+RANDOM = "random"
 
 
 def option(default: Any, text: str) -> Any:
@@ -30,7 +31,7 @@ class TrainOptions:
     width: int = option(16, "Channels of the first level; of unet only.")
     start: str = option(
         "",
-        "Model to start from, a built-in name or an .onnx file; empty: pretrained encoder, or random weights.",
+        "Model to start from, a built-in name or an .onnx file; random: random weights; empty: pretrained encoder.",
     )
     teacher: str = option("", "Model whose opinion is mixed into the labels; empty: labels alone.")
     teacher_share: float = option(0.5, "Share of the teacher's opinion in the labels.")
@@ -56,6 +57,10 @@ class TrainOptions:
     )
     roadless_share: float = option(
         1.0, "Share of the crops without road that is kept; the others are drawn again."
+    )
+    light_share: float = option(
+        0.9,
+        "Share of the crops whose light, colours and sharpness are changed: other sensors, seasons, hours.",
     )
     scenes: int = option(0, "Rendered scenes to train on beside the images.")
     scene_share: float = option(
@@ -83,6 +88,11 @@ class TrainOptions:
                 f"warmup_steps is {self.warmup_steps}; it must be below steps, which is {self.steps}."
             )
 
+    @property
+    def start_model(self) -> str | None:
+        """The model that the run starts from; None where it starts from a pretrained encoder or random weights."""
+        return self.start if self.start not in ("", RANDOM) else None
+
     def to_json(self) -> str:
         """Return the options as indented JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -104,7 +114,15 @@ class TrainOptions:
         return cls(**values)
 
 
-_SHARES = ("dice_weight", "cldice_weight", "cldice_from", "scene_share", "teacher_share", "roadless_share")
+_SHARES = (
+    "dice_weight",
+    "cldice_weight",
+    "cldice_from",
+    "scene_share",
+    "teacher_share",
+    "roadless_share",
+    "light_share",
+)
 _NOT_NEGATIVE = (
     "learning_rate",
     "weight_decay",

@@ -151,7 +151,7 @@ class Trainer:
         """
         options = self.options
         with tf.GradientTape() as tape:
-            logits = self.model(tf.cast(images, tf.float32) / 255, training=not options.start)
+            logits = self.model(tf.cast(images, tf.float32) / 255, training=not options.start_model)
             loss = road_loss(
                 labels,
                 logits,
