@@ -1,0 +1,181 @@
+"""Child processes that do the work: one task each, with limits, and none left behind.
+
+A child is started before it is needed and has imported everything when its task comes. It gets the task as one line of
+JSON and answers in lines of JSON. It ends when its task is done, when its limits are reached, when it is told to, and
+when the server is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from roadlift.server.problems import Problem
+
+_LINE_BYTES = 2**20
+_NOT_FOR_CHILDREN = ("ROADLIFT_TOKEN",)
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child process may use.
+
+    Attributes:
+        memory_bytes: Address space.
+        file_bytes: Size of one file that it writes.
+        seconds: Time on the clock; of the processors' it may use this for each.
+    """
+
+    memory_bytes: int
+    file_bytes: int
+    seconds: float
+
+
+class Child:
+    """One process that waits for its task, or works on it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, root: Path, limits: Limits) -> Child:
+        """Start a child that imports what it will need, in a session (and so process group) of its own."""
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "roadlift.server.worker",
+            str(limits.memory_bytes),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=root,
+            env=environment | {"TMPDIR": str(root)},
+            start_new_session=True,
+            limit=_LINE_BYTES,
+        )
+        return cls(process)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.returncode is None
+
+    async def run(self, task: str, folder: Path, arguments: Mapping[str, Any], limits: Limits, report: Report) -> Any:
+        """Have the task done; see :meth:`Children.run`."""
+        order = {"task": task, "folder": str(folder), "arguments": dict(arguments), "limits": asdict(limits)}
+        try:
+            async with asyncio.timeout(limits.seconds):
+                return await self._converse(order, report)
+        except TimeoutError:
+            raise Problem(
+                503, "time_limit", f"It took longer than the {limits.seconds:.0f} s that are allowed and was stopped."
+            ) from None
+        finally:
+            await self.end()
+
+    async def _converse(self, order: dict[str, Any], report: Report) -> Any:
+        into, out = self._process.stdin, self._process.stdout
+        if into is None or out is None:
+            raise Problem(500, "internal", "The worker has no pipes.")
+        with suppress(ConnectionError):
+            into.write(json.dumps(order).encode() + b"\n")
+            await into.drain()
+        async for line in out:
+            message = json.loads(line)
+            if "result" in message:
+                return message["result"]
+            if "error" in message:
+                error = message["error"]
+                raise Problem(error["status"], error["code"], error["message"])
+            report(message)
+        raise _died(await self._process.wait())
+
+    async def end(self) -> None:
+        """Kill the child and everything that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+
+
+def _died(code: int) -> Problem:
+    if code == -signal.SIGXCPU:
+        return Problem(503, "time_limit", "It used more processor time than is allowed and was stopped.")
+    if code == -signal.SIGXFSZ:
+        return Problem(413, "over_limit", "It wrote a larger file than is allowed and was stopped.")
+    return Problem(
+        422, "crashed", "The process that worked on it ended without a word: the file is broken or needs too much memory."
+    )
+
+
+class Children:
+    """Starts children ahead of time, so that a task does not wait for imports.
+
+    Args:
+        root: The data folder.
+        limits: Of tasks that are not told otherwise.
+    """
+
+    def __init__(self, root: Path, limits: Limits) -> None:
+        self._root = root
+        self._limits = limits
+        self._spare: asyncio.Task[Child] | None = None
+        self._busy: set[Child] = set()
+        self._closed = False
+
+    def prepare(self) -> None:
+        """Start a spare child if there is none."""
+        if self._spare is None and not self._closed:
+            self._spare = asyncio.create_task(Child.start(self._root, self._limits))
+
+    async def run(
+        self, task: str, folder: Path, arguments: Mapping[str, Any], *, seconds: float | None = None, report: Report = id
+    ) -> Any:
+        """Do a task in a child of its own.
+
+        Args:
+            task: Name out of ``worker.TASKS``.
+            folder: Where it works; it writes nowhere else.
+            arguments: Plain values.
+            seconds: Time it may take; None is what :attr:`limits` say.
+            report: Called with each message before the result.
+
+        Returns:
+            The task's result, plain values.
+
+        Raises:
+            Problem: The task failed, in its own words, or reached a limit.
+        """
+        limits = self._limits if seconds is None else Limits(self._limits.memory_bytes, self._limits.file_bytes, seconds)
+        child = await self._take()
+        self._busy.add(child)
+        try:
+            return await child.run(task, folder, arguments, limits, report)
+        finally:
+            self._busy.discard(child)
+
+    async def _take(self) -> Child:
+        self.prepare()
+        spare, self._spare = self._spare, None
+        if spare is None:
+            raise Problem(503, "shutting_down", "The server is shutting down.")
+        child = await spare
+        self.prepare()
+        return child if child.alive else await Child.start(self._root, self._limits)
+
+    async def close(self) -> None:
+        """End every child."""
+        self._closed = True
+        if self._spare is not None:
+            with suppress(OSError):
+                await (await self._spare).end()
+        for child in tuple(self._busy):
+            await child.end()

@@ -1,0 +1,216 @@
+"""Tasks of a child process: results as files that the server hands out, with edits in them.
+
+A result is a folder ``result-N``: ``found.gpkg`` (as the machine found it), ``roads.gpkg`` (with the edits),
+``roads.geojson`` and ``issues.geojson`` in the place where the page shows them, and what was exported. It takes its name
+when it is complete, so that the server never sees half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import geopandas as gpd
+import networkx as nx
+import numpy as np
+import shapely
+
+from roadlift.errors import UsageError
+from roadlift.network import RoadMap
+from roadlift.network.edit import Accept, Draw, Edit, Remove, edit_roads
+from roadlift.server.layout import (
+    FOUND,
+    ISSUES_GEOJSON,
+    PLACE,
+    ROADS,
+    ROADS_GEOJSON,
+    export_file,
+    result_folder,
+)
+from roadlift.server.placement import Placement, in_degrees
+
+WIDTHS_M: Final = (5.0, 8.0, 12.0)
+_DECIMALS = 7
+
+
+def write_place(place: Mapping[str, Any]) -> None:
+    """Keep, in the current folder, how the job's raster lies on the ground and what made it."""
+    Path(PLACE).write_text(json.dumps(place), encoding="utf-8")
+
+
+def read_place() -> dict[str, Any]:
+    """Return what :func:`write_place` kept."""
+    place: dict[str, Any] = json.loads(Path(PLACE).read_text(encoding="utf-8"))
+    return place
+
+
+def new_result(roads: RoadMap, revision: int, *, seconds: float) -> dict[str, Any]:
+    """Write a result as it was found, and return its summary."""
+    with _Folder(revision) as folder:
+        roads.save(folder / FOUND)
+        os.link(folder / FOUND, folder / ROADS)
+        _write_for_page(roads, folder)
+    return summarise(roads, seconds=seconds)
+
+
+def apply_edits(
+    *, report: Callable[..., None], edits: Sequence[Mapping[str, Any]], revision: int
+) -> dict[str, Any]:
+    """Make the next result: what was found, with these edits.
+
+    Args:
+        report: not called.
+        edits: plain values of ``schema.Edit``, in order.
+        revision: number of the result that there is; the new one has the next.
+
+    Returns:
+        The summary of the edited roads.
+
+    Raises:
+        UsageError: An edit names a road that is not there, or cannot be made.
+    """
+    del report
+    old = Path(result_folder(revision))
+    found = RoadMap.from_file(old / FOUND)
+    placement = _placement()
+    chosen = [_edit(edit, placement, found.crs) for edit in edits]
+    roads = edit_roads(found, chosen) if chosen else found
+    with _Folder(revision + 1) as folder:
+        os.link(old / FOUND, folder / FOUND)
+        roads.save(folder / ROADS)
+        _write_for_page(roads, folder)
+    return summarise(roads, seconds=float(found.provenance.get("seconds", 0.0)))
+
+
+def export(*, report: Callable[..., None], suffix: str, revision: int) -> str:
+    """Write a result in another format and return the file's name, inside the current folder.
+
+    Raises:
+        UsageError: The image has no CRS and the format needs one.
+    """
+    del report
+    target = Path(result_folder(revision)) / export_file(suffix)
+    RoadMap.from_file(target.parent / ROADS).save(target, overwrite=True)
+    return str(target)
+
+
+def write_report(*, report: Callable[..., None], revision: int, name: str, suffix: str) -> str:
+    """Write the offline report of a result and return the file's name, inside the current folder."""
+    del report, revision, name, suffix
+    raise UsageError("This server makes no reports yet.")
+
+
+def summarise(roads: RoadMap, *, seconds: float) -> dict[str, Any]:
+    """Return the fields of :class:`~roadlift.server.schema.Summary`."""
+    edges = roads.edges
+    graph = nx.Graph(list(zip(edges["u"], edges["v"], strict=True)))
+    known = edges["probability"].notna()
+    weight = edges["length_m"].where(known).sum()
+    mean = float((edges["probability"] * edges["length_m"]).sum() / weight) if weight > 0 else None
+    return {
+        "length_km": round(roads.length_km, 3),
+        "edges": len(edges),
+        "junctions": int((roads.nodes["kind"] == "junction").sum()),
+        "components": nx.number_connected_components(graph),
+        "mean_probability": None if mean is None else round(mean, 4),
+        "issues": len(roads.issues),
+        "length_km_by_width": kilometres_by_width(edges["width_m"].to_numpy(), edges["length_m"].to_numpy()),
+        "seconds": round(seconds, 2),
+        "notes": [str(note) for note in roads.provenance.get("notes", [])],
+    }
+
+
+def kilometres_by_width(width_m: np.ndarray, length_m: np.ndarray) -> dict[str, float]:
+    """Return kilometres of road by classes of width; roads of unknown width have a class of their own.
+
+    Example:
+        >>> kilometres_by_width(np.array([4.0, 9.0, np.nan]), np.array([1000.0, 500.0, 250.0]))
+        {'<5 m': 1.0, '5-8 m': 0.0, '8-12 m': 0.5, '>12 m': 0.0, 'unknown': 0.25}
+    """
+    lows, highs = (0.0, *WIDTHS_M), (*WIDTHS_M, np.inf)
+    names = [f"<{WIDTHS_M[0]:g} m", *(f"{low:g}-{high:g} m" for low, high in zip(WIDTHS_M, WIDTHS_M[1:], strict=False))]
+    names.append(f">{WIDTHS_M[-1]:g} m")
+    sums = {
+        name: round(float(length_m[(width_m >= low) & (width_m < high)].sum()) / 1000, 3)
+        for name, low, high in zip(names, lows, highs, strict=True)
+    }
+    unknown = np.isnan(width_m)
+    return sums | ({"unknown": round(float(length_m[unknown].sum()) / 1000, 3)} if unknown.any() else {})
+
+
+class _Folder:
+    """The folder of a result, under another name until it is complete."""
+
+    def __init__(self, revision: int) -> None:
+        self._target = Path(result_folder(revision))
+        self._partial = Path(f"{self._target.name}.partial")
+
+    def __enter__(self) -> Path:
+        for folder in (self._partial, self._target):
+            shutil.rmtree(folder, ignore_errors=True)  # of a job that was broken off
+        self._partial.mkdir()
+        return self._partial
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._partial.rename(self._target)
+        else:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def _placement() -> Placement:
+    shape = read_place()["shape"]
+    return Placement(None if shape is None else (shape[0], shape[1]))
+
+
+def _edit(edit: Mapping[str, Any], placement: Placement, crs: Any) -> Edit:
+    if edit["action"] == "draw":
+        line = placement.to_road_map(np.array(edit["coordinates"], dtype=float), crs)
+        return Draw(shapely.LineString(line))
+    return Accept(edit["edge"]) if edit["action"] == "accept" else Remove(edit["edge"])
+
+
+def _write_for_page(roads: RoadMap, folder: Path) -> None:
+    shown = in_degrees(roads, _placement())
+    features = [*_features(shown.edges, "edge", "e"), *_features(shown.nodes, "node", "n")]
+    _write_collection(folder / ROADS_GEOJSON, features)
+    _write_collection(folder / ISSUES_GEOJSON, _features(with_importance(shown.issues), "issue", "i"))
+
+
+def with_importance(issues: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Add to the table of issues how much each matters (0..1) and what it is in words, most important first."""
+    weight = issues["kind"].map({"doubtful": 1.0, "bridged": 0.8, "removed": 0.4, "filled": 0.2}).fillna(0.1)
+    length = issues["length_m"].to_numpy()
+    importance = weight.astype(float) * (0.25 + 0.75 * length / (length + 50.0))
+    words = [
+        f"{kind}: {reason} ({length_m:.0f} m)"
+        for kind, reason, length_m in zip(issues["kind"], issues["reason"], length, strict=True)
+    ]
+    table = issues.assign(importance=importance.round(4), words=words)
+    return table.sort_values(["importance", "id"], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def _features(table: gpd.GeoDataFrame, kind: str, prefix: str) -> list[str]:
+    """Return GeoJSON features as text; what is no number is null."""
+    rounded = shapely.transform(table.geometry.to_numpy(), lambda points: np.round(points, _DECIMALS))
+    shapes = shapely.to_geojson(rounded)
+    values = json.loads(table.drop(columns="geometry").to_json(orient="records", double_precision=6))
+    return [
+        f'{{"type":"Feature","id":"{prefix}{row["id"]}","properties":{json.dumps({"kind": kind, **_renamed(row)})},'
+        f'"geometry":{shape}}}'
+        for row, shape in zip(values, shapes, strict=True)
+    ]
+
+
+def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The page tells features apart by ``kind``; the tables' own column of that name gets another."""
+    return {("what" if name == "kind" else name): value for name, value in row.items()}
+
+
+def _write_collection(path: Path, features: Sequence[str]) -> None:
+    path.write_text(f'{{"type":"FeatureCollection","features":[{",".join(features)}]}}', encoding="utf-8")
