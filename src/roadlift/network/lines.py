@@ -59,7 +59,7 @@ def from_lines(lines: gpd.GeoDataFrame) -> RoadMap:
     points, ends = number_places(np.concatenate([pieces.starts, pieces.ends]))
     u, v = ends[: len(pieces)], ends[len(pieces) :]
     parts = NetworkParts(
-        points, _kinds(u, v, measures), u, v, pieces, measures, RoadMap.empty(crs=lines.crs).issues
+        points, node_kinds(u, v, measures), u, v, pieces, measures, RoadMap.empty(crs=lines.crs).issues
     )
     return parts.build(crs=lines.crs, provenance={})
 
@@ -80,7 +80,7 @@ def from_edges(edges: gpd.GeoDataFrame) -> RoadMap:
     points[number] = places
     u, v = number[: len(lines)], number[len(lines) :]
     nodes = pd.DataFrame(
-        {"id": ids, "degree": np.bincount(number, minlength=len(ids)), "kind": _kinds(u, v, table)}
+        {"id": ids, "degree": np.bincount(number, minlength=len(ids)), "kind": node_kinds(u, v, table)}
     )
     geometry = np.asarray(shapely.points(points), dtype=object).reshape(-1)
     node_table = make_table(nodes, NODE_COLUMNS, geometry, edges.crs)
@@ -164,7 +164,7 @@ def _measures(table: pd.DataFrame, pieces: Polylines, crs: CRS | None) -> pd.Dat
     return pd.concat([known, found.drop(columns=[*EDGE_COLUMNS, "width"], errors="ignore")], axis=1)
 
 
-def _kinds(u: Integers, v: Integers, edges: pd.DataFrame) -> NDArray[np.str_]:
+def node_kinds(u: Integers, v: Integers, edges: pd.DataFrame) -> NDArray[np.str_]:
     """Tell the kinds of nodes by what meets there, (nodes,)."""
     ends = np.concatenate([u, v])
     degree = np.bincount(ends)

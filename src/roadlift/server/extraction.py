@@ -70,10 +70,15 @@ def extract(
                 "shape": placement.shape,
                 "crs": None if source.native_georef.crs is None else source.native_georef.crs.to_wkt(),
                 "ground_resolution_m": source.ground_resolution_m,
+                "metres_per_pixel": source.ground_resolution_m / source.georef.transform[0],
                 "transform": list(source.georef.transform[:6]),
                 "notes": list(source.notes),
                 "image": name,
-                "model": {"name": network.card.name, "version": network.card.version, "sha256": network.card.sha256},
+                "model": {
+                    "name": network.card.name,
+                    "version": network.card.version,
+                    "sha256": network.card.sha256,
+                },
                 "options": asdict(options) | {"model": network.card.name},
             }
             georef = placement.georef(source.georef)
@@ -89,9 +94,7 @@ def extract(
     return summary
 
 
-def vectorize(
-    *, report: Callable[..., None], model: str, threshold: float, revision: int
-) -> dict[str, Any]:
+def vectorize(*, report: Callable[..., None], model: str, threshold: float, revision: int) -> dict[str, Any]:
     """Turn the stored probability into roads with another threshold; edits are not kept.
 
     Args:

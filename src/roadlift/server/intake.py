@@ -96,14 +96,14 @@ def _resolution(found: Preflight) -> float | None:
 
 def _write_picture(image: Path, shape: tuple[int, int], card: ModelCard) -> None:
     """Write the preview, with fewer pixels where the image has very many."""
-    options: dict[str, float | None] = {"ground_resolution": None}
+    coarse = gsd = None
     with ImagerySource(image, ground_resolution=None) as source:
         placement = Placement.of(source.native_georef, shape)
         step = (shape[0] * shape[1] / PREVIEW_PIXELS) ** 0.5
         if step > 1:
-            options = {"ground_resolution": step * source.ground_resolution_m}
-            options |= {} if placement.shape is None else {"gsd": source.ground_resolution_m}
-    with ImagerySource(image, **options) as source:
+            coarse = step * source.ground_resolution_m
+            gsd = None if placement.shape is None else source.ground_resolution_m
+    with ImagerySource(image, ground_resolution=coarse, gsd=gsd) as source:
         stretch = Stretch.fit(
             source.sample(), low_percent=card.stretch_low_percent, high_percent=card.stretch_high_percent
         )

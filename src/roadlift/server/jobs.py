@@ -141,10 +141,14 @@ class Workshop:
         image = self.store.image(request.image)
         name = request.model or next(iter(self.models))
         if name not in self.models:
-            raise Problem(422, "unknown_model", f"There is no such model; choose one of: {', '.join(self.models)}.")
+            raise Problem(
+                422, "unknown_model", f"There is no such model; choose one of: {', '.join(self.models)}."
+            )
         if request.gsd is not None and image.about.georeferenced:
             raise Problem(
-                422, "gsd_not_needed", "The image has a CRS that tells its ground resolution; leave gsd out (null)."
+                422,
+                "gsd_not_needed",
+                "The image has a CRS that tells its ground resolution; leave gsd out (null).",
             )
         if self.store.count(JobState.QUEUED) >= self.options.queue:
             raise Problem(
@@ -231,7 +235,9 @@ class Workshop:
             Problem: Too many wait, or the task failed.
         """
         if self._waiting >= MOST_WAITING:
-            raise Problem(429, "busy", "The server has much to do; try again in a moment.", {"Retry-After": "5"})
+            raise Problem(
+                429, "busy", "The server has much to do; try again in a moment.", {"Retry-After": "5"}
+            )
         self._waiting += 1
         try:
             async with self._quick:
@@ -249,7 +255,9 @@ class Workshop:
     ) -> StoredJob:
         """Take a result that a child has made; the one before stays, for those who are reading it."""
         folder = self.store.job_folder(job.id)
-        (folder / result_folder(job.revision + 1) / EDITS).write_text(listed.model_dump_json(), encoding="utf-8")
+        (folder / result_folder(job.revision + 1) / EDITS).write_text(
+            listed.model_dump_json(), encoding="utf-8"
+        )
         job = replace(
             job, revision=job.revision + 1, summary=Summary(**summary), threshold=threshold, edits=edits
         )
@@ -323,7 +331,9 @@ class Workshop:
             self._save(replace(job, state=JobState.FAILED, error=error))
         except OSError:
             log.exception("job %s", job.id)
-            error = Words(code="internal", message="The job could not be started; the server's log has the details.")
+            error = Words(
+                code="internal", message="The job could not be started; the server's log has the details."
+            )
             self._save(replace(job, state=JobState.FAILED, error=error))
         else:
             job = replace(job, state=JobState.DONE, tiles_done=live.done, tiles_total=live.total)

@@ -55,9 +55,19 @@ class ServerOptions:
     receive_time: float = 20.0
 
     def __post_init__(self) -> None:
-        for name in ("max_upload", "max_pixels", "queue", "time_to_live", "job_memory", "job_time", "receive_time"):
+        for name in (
+            "max_upload",
+            "max_pixels",
+            "queue",
+            "time_to_live",
+            "job_memory",
+            "job_time",
+            "receive_time",
+        ):
             if not getattr(self, name) > 0:
-                raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}; give a number above 0.")
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)}; give a number above 0."
+                )
         if not 0 <= self.port <= 65535:
             raise UsageError(f"--port is {self.port}; allowed: 0 to 65535.")
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
@@ -66,7 +76,9 @@ class ServerOptions:
                 "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
             )
         if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
-            raise UsageError("--token holds characters that a header cannot carry; use letters, digits and signs.")
+            raise UsageError(
+                "--token holds characters that a header cannot carry; use letters, digits and signs."
+            )
         if self.token is None and not is_loopback(self.host):
             raise UsageError(
                 f"other machines reach {self.host}; give a --token of at least {SHORTEST_TOKEN} characters, or listen on "

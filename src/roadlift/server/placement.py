@@ -64,7 +64,9 @@ class Placement:
     def table(self, table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         """Return a table with its geometry in longitude and latitude."""
         if self.shape is not None:
-            placed = shapely.transform(table.geometry.to_numpy(), lambda points: points * (1, -1) + self.origin)
+            placed = shapely.transform(
+                table.geometry.to_numpy(), lambda points: points * (1, -1) + self.origin
+            )
             table = table.set_geometry(placed, crs=MERCATOR)
         return table.to_crs(WGS84)
 
@@ -89,7 +91,7 @@ def bounds(georef: Georef, shape: tuple[int, int]) -> Bounds:
     edge_rows = np.concatenate([top, top + shape[0], rows, rows])
     edge_cols = np.concatenate([cols, cols, left, left + shape[1]])
     x, y = georef.to_map(edge_rows, edge_cols)
-    crs = CRS.from_user_input(georef.crs.to_wkt())
+    crs = CRS.from_user_input(MERCATOR if georef.crs is None else georef.crs.to_wkt())
     longitude, latitude = Transformer.from_crs(crs, WGS84, always_xy=True).transform(x, y)
     if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
         raise InputError("The image's border has no longitude and latitude; its transform or CRS is wrong.")

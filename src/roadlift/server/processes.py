@@ -69,7 +69,9 @@ class Child:
         """Whether it still runs."""
         return self._process.returncode is None
 
-    async def run(self, task: str, folder: Path, arguments: Mapping[str, Any], limits: Limits, report: Report) -> Any:
+    async def run(
+        self, task: str, folder: Path, arguments: Mapping[str, Any], limits: Limits, report: Report
+    ) -> Any:
         """Have the task done; see :meth:`Children.run`."""
         order = {"task": task, "folder": str(folder), "arguments": dict(arguments), "limits": asdict(limits)}
         try:
@@ -77,7 +79,9 @@ class Child:
                 return await self._converse(order, report)
         except TimeoutError:
             raise Problem(
-                503, "time_limit", f"It took longer than the {limits.seconds:.0f} s that are allowed and was stopped."
+                503,
+                "time_limit",
+                f"It took longer than the {limits.seconds:.0f} s that are allowed and was stopped.",
             ) from None
         finally:
             await self.end()
@@ -106,13 +110,19 @@ class Child:
         await self._process.wait()
 
 
+def _unheard(_: dict[str, Any]) -> None:
+    """Take a message that nobody waits for."""
+
+
 def _died(code: int) -> Problem:
     if code == -signal.SIGXCPU:
         return Problem(503, "time_limit", "It used more processor time than is allowed and was stopped.")
     if code == -signal.SIGXFSZ:
         return Problem(413, "over_limit", "It wrote a larger file than is allowed and was stopped.")
     return Problem(
-        422, "crashed", "The process that worked on it ended without a word: the file is broken or needs too much memory."
+        422,
+        "crashed",
+        "The process that worked on it ended without a word: the file is broken or needs too much memory.",
     )
 
 
@@ -137,7 +147,13 @@ class Children:
             self._spare = asyncio.create_task(Child.start(self._root, self._limits))
 
     async def run(
-        self, task: str, folder: Path, arguments: Mapping[str, Any], *, seconds: float | None = None, report: Report = id
+        self,
+        task: str,
+        folder: Path,
+        arguments: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        report: Report | None = None,
     ) -> Any:
         """Do a task in a child of its own.
 
@@ -154,11 +170,15 @@ class Children:
         Raises:
             Problem: The task failed, in its own words, or reached a limit.
         """
-        limits = self._limits if seconds is None else Limits(self._limits.memory_bytes, self._limits.file_bytes, seconds)
+        limits = (
+            self._limits
+            if seconds is None
+            else Limits(self._limits.memory_bytes, self._limits.file_bytes, seconds)
+        )
         child = await self._take()
         self._busy.add(child)
         try:
-            return await child.run(task, folder, arguments, limits, report)
+            return await child.run(task, folder, arguments, limits, report or _unheard)
         finally:
             self._busy.discard(child)
 

@@ -11,18 +11,22 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
 import networkx as nx
 import numpy as np
+import pandas as pd
 import shapely
 
+import roadlift.export  # noqa: F401 - road maps learn to be saved
 from roadlift.errors import UsageError
 from roadlift.network import RoadMap
-from roadlift.network.edit import Accept, Draw, Edit, Remove, edit_roads
+from roadlift.network.edit import TOUCH_M, Accept, Draw, Edit, Remove, about_edges, edit_roads
+from roadlift.network.evidence import metres_per_unit
+from roadlift.network.polylines import Polylines
 from roadlift.server.layout import (
     FOUND,
     ISSUES_GEOJSON,
@@ -76,10 +80,9 @@ def apply_edits(
     """
     del report
     old = Path(result_folder(revision))
-    found = RoadMap.from_file(old / FOUND)
-    placement = _placement()
+    found, place, placement = RoadMap.from_file(old / FOUND), read_place(), _placement()
     chosen = [_edit(edit, placement, found.crs) for edit in edits]
-    roads = edit_roads(found, chosen) if chosen else found
+    roads = edit_roads(found, chosen, metres_per_pixel=place["metres_per_pixel"]) if chosen else found
     with _Folder(revision + 1) as folder:
         os.link(old / FOUND, folder / FOUND)
         roads.save(folder / ROADS)
@@ -133,7 +136,10 @@ def kilometres_by_width(width_m: np.ndarray, length_m: np.ndarray) -> dict[str, 
         {'<5 m': 1.0, '5-8 m': 0.0, '8-12 m': 0.5, '>12 m': 0.0, 'unknown': 0.25}
     """
     lows, highs = (0.0, *WIDTHS_M), (*WIDTHS_M, np.inf)
-    names = [f"<{WIDTHS_M[0]:g} m", *(f"{low:g}-{high:g} m" for low, high in zip(WIDTHS_M, WIDTHS_M[1:], strict=False))]
+    names = [
+        f"<{WIDTHS_M[0]:g} m",
+        *(f"{low:g}-{high:g} m" for low, high in pairwise(WIDTHS_M)),
+    ]
     names.append(f">{WIDTHS_M[-1]:g} m")
     sums = {
         name: round(float(length_m[(width_m >= low) & (width_m < high)].sum()) / 1000, 3)
@@ -177,9 +183,39 @@ def _edit(edit: Mapping[str, Any], placement: Placement, crs: Any) -> Edit:
 
 def _write_for_page(roads: RoadMap, folder: Path) -> None:
     shown = in_degrees(roads, _placement())
-    features = [*_features(shown.edges, "edge", "e"), *_features(shown.nodes, "node", "n")]
-    _write_collection(folder / ROADS_GEOJSON, features)
-    _write_collection(folder / ISSUES_GEOJSON, _features(with_importance(shown.issues), "issue", "i"))
+    edges, nodes = _edges(shown.edges), shown.nodes.rename(columns={"kind": "node_kind"}).assign(kind="node")
+    _write_collection(folder / ROADS_GEOJSON, [*_features(edges, ""), *_features(nodes, "n")])
+    about = about_edges(roads.issues, _edges(roads.edges), tolerance=TOUCH_M / float(_metres(roads)))
+    issues = with_importance(shown.issues.assign(edge=_names(about)))
+    _write_collection(folder / ISSUES_GEOJSON, _features(issues, "i"))
+
+
+def _edges(edges: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return edges with the properties that tell the page what edits can name.
+
+    ``edge`` is the id, as text, of the edge without edits that an edge is, or is part of; None of a drawn one, whose
+    ``edit`` is the place of its edit in the list.
+    """
+    if "edited" not in edges:
+        return edges.assign(kind="edge", edge=_names(edges["id"]), edit=None, edited=None)
+    drawn = edges["edit"] >= 0
+    return edges.drop(columns="unedited_id").assign(
+        kind="edge",
+        edge=_names(edges["unedited_id"]),
+        edit=edges["edit"].astype(object).where(drawn, None),
+        edited=edges["edited"].astype(object).where(edges["edited"] != "", None),
+    )
+
+
+def _names(numbers: pd.Series[int]) -> pd.Series[Any]:
+    """Return ids as text, None for those below 0."""
+    return numbers.astype(str).astype(object).where(numbers >= 0, None)
+
+
+def _metres(roads: RoadMap) -> float:
+    """Metres of one unit of the road map's coordinates, the smaller of both."""
+    lines = Polylines.from_shapely(roads.edges.geometry.to_numpy())
+    return float(metres_per_unit(lines, roads.edges["length_m"].to_numpy(), roads.crs).min())
 
 
 def with_importance(issues: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -195,21 +231,16 @@ def with_importance(issues: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return table.sort_values(["importance", "id"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
-def _features(table: gpd.GeoDataFrame, kind: str, prefix: str) -> list[str]:
+def _features(table: gpd.GeoDataFrame, prefix: str) -> list[str]:
     """Return GeoJSON features as text; what is no number is null."""
     rounded = shapely.transform(table.geometry.to_numpy(), lambda points: np.round(points, _DECIMALS))
-    shapes = shapely.to_geojson(rounded)
-    values = json.loads(table.drop(columns="geometry").to_json(orient="records", double_precision=6))
+    values = json.loads(
+        pd.DataFrame(table.drop(columns="geometry")).to_json(orient="records", double_precision=6)
+    )
     return [
-        f'{{"type":"Feature","id":"{prefix}{row["id"]}","properties":{json.dumps({"kind": kind, **_renamed(row)})},'
-        f'"geometry":{shape}}}'
-        for row, shape in zip(values, shapes, strict=True)
+        f'{{"type":"Feature","id":"{prefix}{row["id"]}","properties":{json.dumps(row)},"geometry":{shape}}}'
+        for row, shape in zip(values, shapely.to_geojson(rounded), strict=True)
     ]
-
-
-def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The page tells features apart by ``kind``; the tables' own column of that name gets another."""
-    return {("what" if name == "kind" else name): value for name, value in row.items()}
 
 
 def _write_collection(path: Path, features: Sequence[str]) -> None:

@@ -85,7 +85,10 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def png(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe a response that is a picture."""
-    return {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}, **errors(*statuses)}
+    return {
+        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors(*statuses),
+    }
 
 
 def file_of(*kinds: str) -> dict[int | str, dict[str, Any]]:
@@ -137,14 +140,16 @@ api = APIRouter(prefix="/api")
 
 @api.get("/health", tags=["server"])
 async def health(shop: Shop) -> Health:
-    """Whether the server works, and how much it has to do. Needs no token."""
+    """Tell whether the server works, and how much it has to do. Needs no token."""
     store = shop.store
-    return Health(version=__version__, queued=store.count(JobState.QUEUED), running=store.count(JobState.RUNNING))
+    return Health(
+        version=__version__, queued=store.count(JobState.QUEUED), running=store.count(JobState.RUNNING)
+    )
 
 
 @api.get("/settings", tags=["server"])
 async def settings(shop: Shop) -> Settings:
-    """What can be chosen, and what is allowed. Needs no token."""
+    """Tell what can be chosen, and what is allowed. Needs no token."""
     models = [
         ModelInfo(
             name=card.name,
@@ -165,7 +170,11 @@ async def settings(shop: Shop) -> Settings:
 
 
 @api.post(
-    "/images", status_code=201, tags=["images"], openapi_extra=_FILE_FORM, responses=errors(408, 413, 415, 422, 429, 503, 507)
+    "/images",
+    status_code=201,
+    tags=["images"],
+    openapi_extra=_FILE_FORM,
+    responses=errors(408, 413, 415, 422, 429, 503, 507),
 )
 async def upload(request: Request, shop: Shop) -> Image:
     """Store an image (GeoTIFF, PNG or JPEG, in the form's field ``file``) and look at it."""
@@ -219,7 +228,9 @@ async def delete_image(found: TheImage, shop: Shop) -> None:
     await shop.delete_image(found.about.id)
 
 
-@api.get("/images/{image}/tiles/{z}/{x}/{y}.png", tags=["images"], response_class=Response, responses=png(404, 422))
+@api.get(
+    "/images/{image}/tiles/{z}/{x}/{y}.png", tags=["images"], response_class=Response, responses=png(404, 422)
+)
 async def image_tile(found: TheImage, z: Zoom, x: Place, y: Place, shop: Shop) -> Response:
     """Return a tile of the image in Web Mercator, 256 pixels, transparent outside of the image."""
     path = shop.store.image_folder(found.about.id) / PREVIEW
@@ -271,27 +282,38 @@ async def events(found: TheJob, shop: Shop) -> StreamingResponse:
     "/jobs/{job}/probability/{z}/{x}/{y}.png", tags=["jobs"], response_class=Response, responses=png(404, 422)
 )
 async def probability_tile(
-    found: TheJob, z: Zoom, x: Place, y: Place, shop: Shop, v: Annotated[int | None, Query(ge=0, lt=2**53)] = None
+    found: TheJob,
+    z: Zoom,
+    x: Place,
+    y: Place,
+    shop: Shop,
+    v: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
 ) -> Response:
     """Return a tile of the road probability in colours; it fills in while the job runs. ``v`` is for caches."""
     del v
     folder = shop.store.job_folder(found.id)
     whole = folder / PROBABILITY
     if found.state is JobState.DONE and whole.exists():
-        return await _tile(tiles.probability_tile, whole, (z, x, y), {"Cache-Control": "private, max-age=3600"})
+        return await _tile(
+            tiles.probability_tile, whole, (z, x, y), {"Cache-Control": "private, max-age=3600"}
+        )
     filling = whole if whole.exists() else folder / FILLING
     if not filling.exists():
         raise Problem(404, "not_found", "There is no probability to look at yet.")
     return await _tile(tiles.probability_tile, filling, (z, x, y), {})
 
 
-@api.get("/jobs/{job}/roads.geojson", tags=["results"], responses=file_of(GEOJSON), response_class=FileResponse)
+@api.get(
+    "/jobs/{job}/roads.geojson", tags=["results"], responses=file_of(GEOJSON), response_class=FileResponse
+)
 async def roads(found: TheJob, shop: Shop) -> FileResponse:
     """Return edges and nodes in longitude and latitude, with the edits."""
     return _result_file(shop, found, ROADS_GEOJSON)
 
 
-@api.get("/jobs/{job}/issues.geojson", tags=["results"], responses=file_of(GEOJSON), response_class=FileResponse)
+@api.get(
+    "/jobs/{job}/issues.geojson", tags=["results"], responses=file_of(GEOJSON), response_class=FileResponse
+)
 async def issues(found: TheJob, shop: Shop) -> FileResponse:
     """Return the places that a person may want to look at, most important first."""
     return _result_file(shop, found, ISSUES_GEOJSON)
@@ -347,10 +369,15 @@ _limiters: dict[asyncio.AbstractEventLoop, CapacityLimiter] = {}
 
 
 async def _tile(
-    draw: Callable[[Path, int, int, int], bytes], path: Path, place: tuple[int, int, int], headers: dict[str, str]
+    draw: Callable[[Path, int, int, int], bytes],
+    path: Path,
+    place: tuple[int, int, int],
+    headers: dict[str, str],
 ) -> Response:
     limiter = _limiters.setdefault(asyncio.get_running_loop(), CapacityLimiter(TILE_THREADS))
-    return Response(await to_thread.run_sync(draw, path, *place, limiter=limiter), media_type="image/png", headers=headers)
+    return Response(
+        await to_thread.run_sync(draw, path, *place, limiter=limiter), media_type="image/png", headers=headers
+    )
 
 
 async def _events(shop: Workshop, job: str) -> AsyncIterator[str]:

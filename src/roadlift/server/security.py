@@ -11,8 +11,7 @@ import asyncio
 import hmac
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -73,6 +72,8 @@ class ResponseHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -91,11 +92,18 @@ class Gatekeeper:
         self._app = app
         self._token = None if options.token is None else options.token.encode()
         self._any_address = not is_loopback(options.host)
-        self._hosts = {"localhost", "127.0.0.1", "::1", options.host.lower(), *map(str.lower, options.allow_host)}
+        self._hosts = {
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            options.host.lower(),
+            *map(str.lower, options.allow_host),
+        }
         if self._any_address:
             self._hosts.add(socket.gethostname().lower())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
         if scope["type"] == "http":
             try:
                 self._check(scope, Headers(scope=scope))
@@ -133,7 +141,9 @@ class Gatekeeper:
             raise Problem(403, "foreign_page", "The request comes from a page of another site.")
         if CUSTOM_HEADER not in headers:
             raise Problem(
-                403, "header_missing", "Requests that change something need the header X-Roadlift: 1, as the page sends it."
+                403,
+                "header_missing",
+                "Requests that change something need the header X-Roadlift: 1, as the page sends it.",
             )
 
     def _check_token(self, authorization: str, token: bytes) -> None:
@@ -177,6 +187,7 @@ class BodyGuard:
         self._receive_seconds = receive_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -230,7 +241,9 @@ class _Body:
         except TimeoutError:
             self._complete = True
             raise Problem(
-                408, "too_slow", "The request did not arrive in time; check the connection and try again.",
+                408,
+                "too_slow",
+                "The request did not arrive in time; check the connection and try again.",
                 {"Connection": "close"},
             ) from None
         self._received += len(message.get("body", b""))
@@ -255,5 +268,3 @@ class _Body:
             "image into parts, or use the command line: roadlift extract.",
             {"Connection": "close"},
         )
-
-

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,9 @@ class Store:
 
     def count(self, state: JobState) -> int:
         """Return the number of jobs in a state."""
-        return int(self._database.execute("select count(*) from jobs where state = ?", (state,)).fetchone()[0])
+        return int(
+            self._database.execute("select count(*) from jobs where state = ?", (state,)).fetchone()[0]
+        )
 
     def delete_job(self, job: str) -> None:
         """Forget a job and remove its folder."""
@@ -195,7 +197,7 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _select(self, rest: str, *values: Any) -> list[StoredJob]:
-        columns = "id, image, created, state, model, threshold, gsd, tiles_done, tiles_total, error, summary, revision, edits"
+        columns = ", ".join(field.name for field in fields(StoredJob))
         rows = self._database.execute(f"select {columns} from jobs {rest}", values)  # noqa: S608
         return [_job_of(row) for row in rows.fetchall()]
 

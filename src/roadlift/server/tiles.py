@@ -32,12 +32,18 @@ def colour_ramp() -> dict[int, Colour]:
     share = np.arange(NO_DATA) / (NO_DATA - 1)
     rgb = np.rint(np.outer(1 - share, _LOW) + np.outer(share, _HIGH)).astype(int)
     opacity = np.rint(np.sqrt(share) * _OPACITY).astype(int) * (np.arange(NO_DATA) >= _VISIBLE)
-    ramp = {value: (*map(int, rgb[value]), int(opacity[value])) for value in range(NO_DATA)}
-    ramp = {value: (colour if colour[3] else (0, 0, 0, 0)) for value, colour in ramp.items()}
-    return ramp | {NO_DATA: (0, 0, 0, 0)}
+    seen = [value for value in range(NO_DATA) if opacity[value]]
+    ramp: dict[int, Colour] = dict.fromkeys(range(NO_DATA + 1), (0, 0, 0, 0))
+    return ramp | {value: (*_colour(rgb[value]), int(opacity[value])) for value in seen}
+
+
+def _colour(rgb: np.ndarray) -> tuple[int, int, int]:
+    return int(rgb[0]), int(rgb[1]), int(rgb[2])
 
 
 _RAMP: Final = colour_ramp()
+# Once for all threads: a raster that is being filled has no overviews yet.
+warnings.filterwarnings("ignore", category=NoOverviewWarning)
 
 
 def picture_tile(path: Path, z: int, x: int, y: int) -> bytes:
@@ -60,15 +66,9 @@ def probability_tile(path: Path, z: int, x: int, y: int) -> bytes:
 
 def _tile(path: Path, z: int, x: int, y: int, ramp: dict[int, Colour] | None) -> bytes:
     try:
-        with (
-            gdal_settings(),
-            warnings.catch_warnings(),
-            open_raster(path) as dataset,
-        ):
-            warnings.simplefilter("ignore", NoOverviewWarning)
-            with Reader(None, dataset=dataset) as reader:
-                image = reader.tile(x, y, z, tilesize=SIZE, resampling_method="nearest" if ramp else "bilinear")
-                png: bytes = image.render(img_format="PNG", colormap=ramp, ZLEVEL=1)
-                return png
+        with gdal_settings(), open_raster(path) as dataset, Reader(None, dataset=dataset) as reader:
+            image = reader.tile(x, y, z, tilesize=SIZE, resampling_method="nearest" if ramp else "bilinear")
+            png: bytes = image.render(img_format="PNG", colormap=ramp, ZLEVEL=1)
+            return png
     except TileOutsideBounds:
         raise Problem(404, "outside", "The tile lies outside of the image.") from None

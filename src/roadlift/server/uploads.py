@@ -65,7 +65,9 @@ async def receive_file(request: Request, path: Path, *, largest: int) -> str:
         except OSError as error:
             raise _disk_full() from error
         if not form.complete:
-            raise Problem(400, "broken_form", "The form ends too early or holds no file; send the image again.")
+            raise Problem(
+                400, "broken_form", "The form ends too early or holds no file; send the image again."
+            )
         if not form.size:
             raise Problem(422, "empty_file", "The file is empty; choose an image.")
     return shown_name(form.name)
@@ -152,10 +154,10 @@ class _Form:
 
 
 def shown_name(name: str) -> str:
-    """Make of a client's file name something to show; it is never used as a path.
+    r"""Make of a client's file name something to show; it is never used as a path.
 
     Example:
-        >>> shown_name("../../etc/passwd"), shown_name("C:\\\\pictures\\\\my town.tif"), shown_name("\\0\\n")
+        >>> shown_name("../../etc/passwd"), shown_name("C:\\pictures\\my town.tif"), shown_name("\t\n")
         ('passwd', 'my town.tif', 'image')
     """
     last = re.split(r"[/\\]", name)[-1]
@@ -175,5 +177,7 @@ def suffix_of(path: Path) -> str:
         if head.startswith(beginning):
             return suffix
     raise Problem(
-        415, "unknown_format", "The file is no GeoTIFF, PNG or JPEG image. Convert it first, for example with gdal_translate."
+        415,
+        "unknown_format",
+        "The file is no GeoTIFF, PNG or JPEG image. Convert it first, for example with gdal_translate.",
     )

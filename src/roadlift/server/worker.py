@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import IO, Any
 
 from roadlift.errors import RoadliftError
@@ -63,7 +62,9 @@ def attempt(task: Callable[..., Any], arguments: Mapping[str, Any], answers: IO[
         status, code, message = words_of(error)
         return failure(status, code, without_paths(message))
     except MemoryError:
-        return failure(413, "over_limit", "It needs more memory than a job may have on this server; try a smaller image.")
+        return failure(
+            413, "over_limit", "It needs more memory than a job may have on this server; try a smaller image."
+        )
     except Exception:  # noqa: BLE001 - the server answers in words and this process ends
         traceback.print_exc()
         return failure(500, "internal", "Something unexpected went wrong; the server's log has the details.")
