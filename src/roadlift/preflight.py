@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from roadlift.imagery import ImagerySource, Pixels, Stretch
+from roadlift.imagery import MAX_PIXELS, ImagerySource, Mosaic, Pixels, Stretch, open_imagery
 from roadlift.model import ModelCard, available_threads
 from roadlift.segment import PredictOptions, tile_grid
 
@@ -121,18 +121,22 @@ def inspect(
     gsd: float | None = None,
     crs: str | None = None,
     stretch: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    on_read_error: str = "fail",
     tile_size: int = 1024,
 ) -> Preflight:
     """Look at an image without running the network.
 
     Args:
-        image: Path or http(s) URL.
+        image: Path or http(s) URL of an image, a folder, a list or a STAC document.
         card: The model that will be used.
         bands: As for extract.
         nodata: As for extract.
         gsd: As for extract.
         crs: As for extract.
         stretch: As for extract.
+        max_pixels: As for extract.
+        on_read_error: As for extract.
         tile_size: As for extract.
 
     Returns:
@@ -143,8 +147,15 @@ def inspect(
         LimitError: It is larger than allowed.
         UsageError: Options contradict the file.
     """
-    with ImagerySource(
-        image, bands=bands, ground_resolution=card.ground_resolution_m, gsd=gsd, crs=crs, nodata=nodata
+    with open_imagery(
+        image,
+        bands=bands,
+        ground_resolution=card.ground_resolution_m,
+        gsd=gsd,
+        crs=crs,
+        nodata=nodata,
+        max_pixels=max_pixels,
+        on_read_error=on_read_error,
     ) as source:
         sample = source.sample()
         grid = tile_grid(source.shape, card, PredictOptions(tile_size=tile_size))
@@ -188,7 +199,9 @@ def _crs_name(crs: Any) -> str:
     return f"EPSG:{code}" if code else str(crs.to_wkt()).split('"')[1]
 
 
-def _problems(source: ImagerySource, sample: Pixels, card: ModelCard, *, scale_given: bool) -> list[Problem]:
+def _problems(
+    source: ImagerySource | Mosaic, sample: Pixels, card: ModelCard, *, scale_given: bool
+) -> list[Problem]:
     found = []
     if source.native_georef.crs is None and not scale_given:
         found.append(
@@ -225,7 +238,7 @@ def _problems(source: ImagerySource, sample: Pixels, card: ModelCard, *, scale_g
     return found
 
 
-def _coarsest_step(source: ImagerySource) -> float:
+def _coarsest_step(source: ImagerySource | Mosaic) -> float:
     """Metres of the longer side of a pixel of the file."""
     if source.native_georef.crs is not None:
         return max(source.native_georef.ground_resolution(source.native_shape))

@@ -35,6 +35,7 @@ def test_damage_is_no_data_where_that_is_allowed(damaged):
         assert source.notes == ()
         assert source.sample(10_000).valid.mean() > 0.95
         assert source.sample(10_000).valid.mean() < 1
+        assert source.notes == (f"{path} is damaged: parts of it cannot be read",)
         pixels = source.read(Window(0, 0, 900, 800))
         part = source.read(Window(450, 100, 333, 444))
         assert source.unreadable_pixels == 128 * 128

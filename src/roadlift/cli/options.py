@@ -30,6 +30,18 @@ def _parse_bands(_: click.Context, parameter: click.Parameter, value: str | None
         raise click.BadParameter(message, param=parameter) from None
 
 
+def _parse_count(_: click.Context, parameter: click.Parameter, value: str) -> int:
+    """Return a whole number from a text like ``20000000000``, ``2e10`` or ``2_000``."""
+    try:
+        number = float(value)
+        if number == int(number) > 0:
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    message = f"{value!r} is not a whole number above 0, as in 2e10."
+    raise click.BadParameter(message, param=parameter)
+
+
 def together(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Join several options into one decorator."""
 
@@ -60,6 +72,23 @@ input_options = together(
         "--stretch",
         type=click.Choice(["percentile", "none"]),
         help="Radiometry: percentiles of each channel over the image, or values as they are.  [default: the model's]",
+    ),
+)
+limit_options = together(
+    click.option(
+        "--max-pixels",
+        callback=_parse_count,
+        default="2e10",
+        show_default=True,
+        metavar="N",
+        help="Refuse images, and mosaics, of more pixels; 1e9 is a thousand million.",
+    ),
+    click.option(
+        "--on-read-error",
+        type=click.Choice(["fail", "nodata"]),
+        default="fail",
+        show_default=True,
+        help="A damaged part of an image: an error, or no data while it is at most 5 % of the pixels.",
     ),
 )
 predict_options = together(

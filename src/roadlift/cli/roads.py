@@ -15,6 +15,7 @@ from roadlift.cli.options import (
     extract_options,
     input_options,
     json_option,
+    limit_options,
     model_option,
     output_options,
     predict_options,
@@ -135,6 +136,7 @@ def vectorize(
 @click.argument("image")
 @model_option
 @input_options
+@limit_options
 @click.option("--tile-size", type=int, default=1024, show_default=True, help="Core of a tile in pixels.")
 @json_option
 def inspect(image: str, model: str, as_json: bool, **options: Any) -> None:

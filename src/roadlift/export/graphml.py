@@ -49,7 +49,7 @@ def read_graphml(path: Path) -> nx.MultiDiGraph:
             attributes.pop("id", None)
             attributes.update({name: _value(name, text) for name, text in attributes.items()})
         return nx.relabel_nodes(graph, {node: int(node) for node in graph})
-    except (nx.NetworkXError, ParseError, ShapelyError, ValueError, KeyError) as error:
+    except (nx.NetworkXError, ParseError, ShapelyError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} is not a GraphML file of roads: {error}. Get an intact copy.") from error
 
 
@@ -66,7 +66,7 @@ def _value(name: str, text: Any) -> Any:
         return _TYPES[name](text)
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
 
 

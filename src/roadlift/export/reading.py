@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,9 @@ def load(path: str | PathLike[str], *, layer: str | None = None) -> RoadMap:
 def _read_ours(path: Path, layer: str | None) -> RoadMap | None:
     """Return the road map in a file that `save` wrote; None where another tool did, or where it is broken."""
     try:
-        layers = {str(name) for name, _ in pyogrio.list_layers(path)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of GDAL; read_lines says what is wrong
+            layers = {str(name) for name, _ in pyogrio.list_layers(path)}
         if path.suffix.lower() == ".gpkg" and layer is None and set(LAYERS) <= layers:
             return _read_geopackage(path)
         name = layer or ("edges" if "edges" in layers else min(layers, default=None))
@@ -78,7 +81,7 @@ def _read_ours(path: Path, layer: str | None) -> RoadMap | None:
         if not _has_our_columns(fields, "edges"):
             return None
         return from_edges(pyogrio.read_dataframe(path, layer=name))
-    except (DataSourceError, DataLayerError):
+    except (DataSourceError, DataLayerError, IndexError):
         return None  # read_lines says what is wrong with it
 
 

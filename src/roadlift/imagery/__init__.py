@@ -5,6 +5,7 @@ from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
 from roadlift.imagery.mosaic import Mosaic, open_imagery
+from roadlift.imagery.opening import MAX_PIXELS
 from roadlift.imagery.roadraster import RoadRaster
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
 from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
@@ -12,6 +13,7 @@ from roadlift.imagery.source import ImagerySource
 
 __all__ = [
     "FILL",
+    "MAX_PIXELS",
     "NO_DATA",
     "Georef",
     "Grid",

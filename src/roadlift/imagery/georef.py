@@ -76,8 +76,8 @@ class Georef:
             ProjCRS.from_user_input(self.crs.to_wkt()), "EPSG:4326", always_xy=True
         )
         longitude, latitude = transformer.transform(x, y)
-        if not np.isfinite([*longitude, *latitude]).all():
-            raise InputError(f"The raster's centre, map {x[0]:.6g}, {y[0]:.6g}, does not lie within its CRS.")
         _, _, down = _GEOD.inv(longitude[0], latitude[0], longitude[1], latitude[1])
         _, _, across = _GEOD.inv(longitude[2], latitude[2], longitude[3], latitude[3])
+        if not np.isfinite([*longitude, *latitude, down, across]).all():
+            raise InputError(f"The raster's centre, map {x[0]:.6g}, {y[0]:.6g}, does not lie within its CRS.")
         return float(down), float(across)

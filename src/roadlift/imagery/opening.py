@@ -35,6 +35,7 @@ _BEGINNINGS = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
     "JPEG": (b"\xff\xd8\xff",),
 }
+_SHOWN = 200
 _SIDECARS = (".ovr", ".OVR", ".msk", ".MSK")
 _SETTINGS = {
     "GDAL_CACHEMAX": 256 * 2**20,  # rasterio takes bytes
@@ -112,11 +113,17 @@ def _driver(path: str | Path) -> str:
     if suffix not in DRIVERS:
         allowed = ", ".join(sorted(DRIVERS))
         raise InputError(
-            f"{path} ends in {suffix or 'nothing'!r}; images read are {allowed}. Convert it with gdal_translate."
+            f"{shown(path)} ends in {suffix[:20] or 'nothing'!r}; images read are {allowed}. Convert it with gdal_translate."
         )
     if is_remote(path) and DRIVERS[suffix] == "VRT":
         raise InputError(f"{path} is a remote VRT, which is refused. Download it, or give its GeoTIFF.")
     return DRIVERS[suffix]
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as messages show it: one line, not without end."""
+    text = " ".join(str(path).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _existing_file(path: str | Path) -> Path:
@@ -126,10 +133,10 @@ def _existing_file(path: str | Path) -> Path:
         exists = "\0" not in str(path) and path.exists()
     except OSError as error:  # a name too long, a loop of links
         raise InputError(
-            f"{path} cannot be looked at: {error.strerror}; give the path of an image."
+            f"{shown(path)} cannot be looked at: {error.strerror}; give the path of an image."
         ) from error
     if not exists:
-        raise InputError(f"{path} does not exist; give the path of an image or an http(s) URL.")
+        raise InputError(f"{shown(path)} does not exist; give the path of an image or an http(s) URL.")
     if not path.is_file():
         raise InputError(f"{path} is not a regular file; give the path of an image.")
     return path.resolve()
@@ -165,7 +172,7 @@ def _check_sources(
                 _open_checked(source, str(found), driver, max_pixels).close()
         except (InputError, LimitError) as error:
             raise type(error)(
-                f"{path} is made of {str(source)[:200]}, which is refused: {error} "
+                f"{path} is made of {shown(source)}, which is refused: {error} "
                 "A VRT may name images of this machine only."
             ) from error
 
@@ -218,14 +225,27 @@ def _check_limits(dataset: rasterio.DatasetReader, path: str | Path, max_pixels:
     check_pixels(dataset.shape, path, max_pixels)
     if dataset.driver in ("PNG", "JPEG"):
         check_pixels(dataset.shape, path, MAX_PICTURE_PIXELS, remedy="Convert it to a tiled GeoTIFF.")
+    _check_blocks(dataset, path)
+
+
+def _check_blocks(dataset: rasterio.DatasetReader, path: str | Path) -> None:
+    """Refuse blocks that take much memory to read one pixel of."""
     interleaved = dataset.count if dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL" else 1
-    for (rows, cols), dtype in zip(dataset.block_shapes, dataset.dtypes, strict=True):
+    for (block_rows, cols), dtype in zip(dataset.block_shapes, dataset.dtypes, strict=True):
+        rows = dataset.height if _is_one_strip(dataset) else block_rows
         size = rows * cols * _bytes(dtype) * interleaved
         if size > MAX_BLOCK_BYTES:
             raise LimitError(
                 f"{path} has blocks of {rows:,} x {cols:,} pixels, {size / 2**20:,.0f} MiB; at most "
                 f"{MAX_BLOCK_BYTES // 2**20} MiB are allowed. Rewrite it with gdal_translate -co TILED=YES."
             )
+
+
+def _is_one_strip(dataset: rasterio.DatasetReader) -> bool:
+    """Whether a GeoTIFF is one compressed strip, which GDAL shows row by row and decodes from the top."""
+    first, second = (dataset.get_tag_item(f"BLOCK_OFFSET_0_{row}", "TIFF", bidx=1) for row in (0, 1))
+    rows = dataset.block_shapes[0][0]
+    return dataset.driver == "GTiff" and rows == 1 < dataset.height and first is not None and second is None
 
 
 def check_pixels(

@@ -173,8 +173,8 @@ def _is_metric(crs: CRS | None) -> bool:
 
 def _pixel_grid(shape: tuple[int, int], wanted: float | None, gsd: float | None) -> WorkingGrid:
     """Grid of an image without CRS: "map" coordinates are its own pixels, y down."""
-    if gsd is not None and gsd <= 0:
-        raise UsageError(f"--gsd is {gsd}; metres per pixel must be more than 0.")
+    if gsd is not None and not FINEST_M <= gsd < np.inf:
+        raise UsageError(f"--gsd is {gsd}; metres per pixel must be more than 0, at least {FINEST_M:g}.")
     notes: tuple[str, ...] = ()
     if gsd is None:
         gsd = 1.0 if wanted is None else wanted

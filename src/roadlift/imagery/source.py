@@ -110,6 +110,7 @@ class ImagerySource:
         self._lock = threading.Lock()
         self._lenient = on_read_error == "nodata"
         self._unreadable: set[Window] = set()
+        self._damaged = False
         self._max_pixels = max_pixels
         dataset = self._stack.enter_context(open_raster(path, max_pixels=max_pixels))
         try:
@@ -145,7 +146,11 @@ class ImagerySource:
     def notes(self) -> tuple[str, ...]:
         """What was assumed or left out, in words; what could not be read is in it once it was read."""
         if not self._unreadable:
-            return self._notes
+            return (
+                (*self._notes, f"{self.path} is damaged: parts of it cannot be read")
+                if self._damaged
+                else self._notes
+            )
         share = self.unreadable_pixels / math.prod(self.shape)
         lost = f"{self.path} is damaged: {self.unreadable_pixels:,} pixels ({share:.2%}) cannot be read and are no data"
         return (*self._notes, lost)
@@ -259,7 +264,8 @@ class ImagerySource:
                 with self._view(warp) as dataset:
                     pixels = self._read(dataset, _enlarged(part, coarse, shape), part.shape)
             except InputError:
-                self._reopen()  # statistics need not know all; read() counts what is lost
+                self._damaged = True  # statistics need not know all; read() counts what is lost
+                self._reopen()
             else:
                 values[(slice(None), *part.slices)], valid[part.slices] = pixels.values, pixels.valid
         return Pixels(values, valid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roadlift.errors import ModelError, UsageError
+from roadlift.model import runtime
 from roadlift.model.runtime import Signature, Tensor, first_line
 
 if TYPE_CHECKING:
@@ -58,9 +60,26 @@ class OnnxRuntime:
 
     def probe(self, image: Float32) -> Float32:
         """Plain network output for a float32 input."""
+        options = self._ort.RunOptions()
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            options.terminate = True
+
+        timer = threading.Timer(runtime.PROBE_SECONDS, stop)
+        timer.start()
+        try:
+            return self._compute(image, options)
+        except ModelError as error:
+            raise (runtime.too_slow() if late.is_set() else error) from error
+        finally:
+            timer.cancel()
+
+    def _compute(self, image: Float32, options: Any = None) -> Float32:
         try:
             name = self._session.get_inputs()[0].name
-            return np.asarray(self._session.run(None, {name: image})[0])
+            return np.asarray(self._session.run(None, {name: image}, options)[0])
         except Exception as error:
             raise ModelError(f"ONNX Runtime cannot run the network: {first_line(error)}") from error
 
@@ -82,7 +101,7 @@ class OnnxRuntime:
     def _tile(self, tile: UInt8) -> UInt8:
         image = np.ascontiguousarray(tile.transpose(2, 0, 1)[None], dtype=np.float32)
         image /= np.float32(255)
-        probability = self.probe(image)[0, 0]
+        probability = self._compute(image)[0, 0]
         steps: UInt8 = np.rint(probability * np.float32(254)).astype(np.uint8)
         return steps
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from roadlift.errors import ModelError, UsageError
+from roadlift.model import runtime
 from roadlift.model.runtime import Signature, Tensor, first_line
 
 if TYPE_CHECKING:
@@ -95,7 +96,12 @@ class OpenVinoRuntime:
         def compute() -> Float32:
             network = self._reshaped(image.shape)
             program = self._core.compile_model(network, self._target, self._settings(streams=1))
-            return np.asarray(program.create_infer_request().infer([image])[0])
+            request = program.create_infer_request()
+            request.start_async([image])
+            if not request.wait_for(round(1000 * runtime.PROBE_SECONDS)):
+                request.cancel()
+                raise runtime.too_slow()
+            return np.array(request.get_output_tensor(0).data)
 
         return self._guarded(compute)
 
@@ -152,6 +158,10 @@ class OpenVinoRuntime:
         program = self._core.compile_model(steps.build(), self._target, self._settings(streams=self.threads))
         return _Program(shape, program.create_infer_request)
 
+    def check_shapes(self, shape: tuple[int, ...]) -> None:
+        """Refuse a network whose tensors are out of proportion to an input of ``shape``."""
+        self._guarded(lambda: self._reshaped(shape))
+
     def _reshaped(self, shape: tuple[int, ...]) -> Any:
         """Return the network for one input shape; all shapes must follow from it and stay in proportion."""
         network = self._network.clone()
@@ -184,6 +194,20 @@ class OpenVinoRuntime:
             return compute()
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot run the network: {first_line(error)}") from error
+
+
+def check_proportions(graph: bytes, *, stride: int) -> None:
+    """Refuse a network that asks for tensors out of proportion, for a runtime that would try to make room for them.
+
+    Args:
+        graph: The ONNX file's bytes.
+        stride: Multiple of which the input size must be.
+
+    Raises:
+        ModelError: A tensor is too large, or the network cannot be read.
+    """
+    network = OpenVinoRuntime(graph, device="cpu", threads=1, precision="f32")
+    network.check_shapes((1, 3, *runtime.probe_shape(stride)))
 
 
 class _Program:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from roadlift.errors import UsageError
 from roadlift.model._onnx import summarise
 from roadlift.model._onnxruntime import OnnxRuntime
-from roadlift.model._openvino import OpenVinoRuntime
+from roadlift.model._openvino import OpenVinoRuntime, check_proportions
 from roadlift.model.card import ModelCard, card_of, read_model_bytes
 from roadlift.model.processor import has_int8_arithmetic
 from roadlift.model.runtime import Model, available_threads, check_fits
@@ -84,6 +84,8 @@ def load_model(
     card = card_of(data, source=source)
     if precision in PRECISIONS:
         precision = _fitting_precision(precision, quantised=is_quantised(data), source=source)
+    if runtime == "onnxruntime":
+        check_proportions(data, stride=card.stride)
     network = _start(runtime, data, device=device, threads=threads, precision=precision)
     check_fits(network, stride=card.stride, source=source)
     return Model(card, network)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from roadlift.model.card import ModelCard
 
 PROBE_PIXELS: Final = 64
+PROBE_SECONDS: Final = 10.0
+"""Longest time that the probe tile may take; a road network needs some milliseconds."""
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -185,10 +187,25 @@ def check_fits(runtime: Runtime, *, stride: int, source: str) -> None:
     _check_output(runtime.probe(image), image, source)
 
 
+def too_slow() -> ModelError:
+    """Return the error of a network that does not finish the probe tile."""
+    return ModelError(
+        f"the network did not finish a tile of {PROBE_PIXELS} x {PROBE_PIXELS} pixels within {PROBE_SECONDS:g} s; "
+        "a road network takes some milliseconds"
+    )
+
+
+def probe_shape(stride: int) -> tuple[int, int]:
+    """Return (rows, cols) of the probe tile."""
+    size = -(-PROBE_PIXELS // stride) * stride
+    return size, size
+
+
 def _probe_image(stride: int) -> Float32:
     """Seeded noise of uint8 steps, (1, 3, size, size); the left quarter black, the next one white."""
-    size = -(-PROBE_PIXELS // stride) * stride
-    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, size, size))
+    shape = probe_shape(stride)
+    size = shape[1]
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, *shape))
     pixels[..., : size // 4] = 0
     pixels[..., size // 4 : size // 2] = 255
     return (pixels / np.float32(255)).astype(np.float32)
@@ -211,6 +228,7 @@ def _check_output(output: Float32, image: Float32, source: str) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """Return the last line with text of a runtime's error: there it says what went wrong."""
+    """Return the last line with text of a runtime's error: there it says what went wrong; links say less."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if "https://" not in line] or lines
     return lines[-1][:300] if lines else type(error).__name__
