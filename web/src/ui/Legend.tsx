@@ -1,0 +1,26 @@
+import { RAMP, RAMP_START } from "../map/style";
+import * as store from "../state/store";
+
+const GRADIENT = `linear-gradient(to right, ${RAMP.map(([stop, colour]) => `${colour} ${(100 * (stop - RAMP_START)) / (1 - RAMP_START)}%`).join(", ")})`;
+
+export function Legend() {
+  const drawn = store.edits.value.some((edit) => edit.action === "draw");
+  return (
+    <div class="legend" role="group" aria-label="Legend">
+      <p>Probability of road</p>
+      <div class="legend-ramp" style={{ backgroundImage: GRADIENT }} aria-hidden="true" />
+      <p class="spread fine">
+        <span>{RAMP_START}</span>
+        <span>1</span>
+      </p>
+      <p class="key">
+        <span class="swatch" data-bridged="true" aria-hidden="true" /> bridged gap
+        {drawn && (
+          <>
+            <span class="swatch" data-drawn="true" aria-hidden="true" /> drawn
+          </>
+        )}
+      </p>
+    </div>
+  );
+}
