@@ -41,7 +41,7 @@ export function tiles(path: string, version?: number): string {
 export const settings = () => json<Settings>("settings");
 export const health = () => json<{ status: string }>("health");
 export const image = (id: string) => json<Image>(`images/${id}`);
-export const demo = () => json<Image>("images/demo", { method: "POST" });
+export const demo = (signal: AbortSignal) => json<Image>("images/demo", { method: "POST", signal });
 export const jobs = () => json<{ jobs: Job[] }>("jobs").then((answer) => answer.jobs);
 export const job = (id: string) => json<Job>(`jobs/${id}`);
 export const createJob = (request: JobRequest) => json<Job>("jobs", sending("POST", request));

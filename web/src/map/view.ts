@@ -94,9 +94,18 @@ export class MapView {
     else if (this.#probability !== id) void this.#replaceProbability(id, tiles(`jobs/${job.id}/probability`, version));
   }
 
+  clearProbability(): void {
+    this.#next = null;
+    if (this.#probability) this.#removeRaster(this.#probability);
+    this.#probability = null;
+  }
+
   showProbability(visible: boolean): void {
     this.#probabilityVisible = visible;
-    for (const { id } of this.map.getStyle().layers) if (id.startsWith("probability-")) this.#show([id], visible);
+    this.#show(
+      this.map.getLayersOrder().filter((id) => id.startsWith("probability-")),
+      visible,
+    );
   }
 
   async #replaceProbability(id: string, url: string): Promise<void> {
@@ -111,8 +120,9 @@ export class MapView {
     this.#loading = false;
     if (this.#removed) return;
     if (before) this.#removeRaster(before);
-    if (this.#next) this.setProbability(...this.#next);
+    const next = this.#next;
     this.#next = null;
+    if (next) this.setProbability(...next);
   }
 
   showRoads(visible: boolean): void {
@@ -149,10 +159,9 @@ export class MapView {
   }
 
   /** Move so that a feature lies in the middle of what no panel covers, with what is around it. */
-  flyTo(coordinates: Position[], covered: { right?: number; bottom?: number } = {}): void {
-    const { right = 0, bottom = 0 } = covered;
+  flyTo(coordinates: Position[], coveredRight = 0): void {
     this.map.fitBounds(boundsOf(coordinates), {
-      padding: { top: AROUND_PX, left: AROUND_PX, right: AROUND_PX + right, bottom: AROUND_PX + bottom },
+      padding: { top: AROUND_PX, left: AROUND_PX, right: AROUND_PX + coveredRight, bottom: AROUND_PX },
       maxZoom: Math.max(this.map.getZoom(), deepestZoom(this.image)),
       duration: 700,
     });
@@ -184,7 +193,7 @@ export class MapView {
   #drawn(source: string): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
-        if (!this.map.isSourceLoaded(source)) return;
+        if (this.map.getSource(source) && !this.map.isSourceLoaded(source)) return;
         this.map.off("render", check);
         this.map.off("remove", check);
         resolve();

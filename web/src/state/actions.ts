@@ -22,6 +22,7 @@ export async function start(): Promise<void> {
 
 export function giveToken(token: string): void {
   api.setToken(token);
+  store.tokenRefused.value = false;
   store.tokenNeeded.value = false;
   void open(route.peek());
 }
@@ -65,6 +66,8 @@ function show(image: Image, job: Job | null): void {
   batch(() => {
     store.image.value = image;
     store.job.value = job;
+    store.showProbability.value = job !== null && !isFinal(job.state);
+    if (job?.tiles_done) store.probabilityVersion.value ??= job.tiles_done;
   });
 }
 
@@ -89,7 +92,7 @@ export async function openFile(file: File): Promise<void> {
 }
 
 export async function openDemo(): Promise<void> {
-  await opening("the demo scene", () => api.demo());
+  await opening("the demo scene", api.demo);
 }
 
 let sending: AbortController | null = null;
@@ -116,8 +119,10 @@ export async function extract(model: string, threshold: number | null, gsd: numb
   if (!image) return;
   await working("starting", async () => {
     const job = await api.createJob({ image: image.id, model, threshold, gsd });
-    store.job.value = job;
-    store.showProbability.value = true;
+    batch(() => {
+      clear();
+      show(image, job);
+    });
     go({ page: "job", id: job.id });
   });
 }
@@ -137,16 +142,12 @@ export async function remove(job: Job): Promise<void> {
   });
 }
 
-/** Draw the network anew from the stored probabilities. */
-export async function vectorize(threshold: number): Promise<void> {
-  const job = store.job.peek();
-  if (!job) return;
+/** Draw the network anew from the stored probabilities; resolves to the threshold that holds afterwards. */
+export async function vectorize(threshold: number): Promise<number> {
+  const job = store.job.peek()!;
   const count = store.edits.peek().length;
   const text = `A new threshold makes a new network; your ${plural(count, "edit")} belong to the present one and would be lost.`;
-  if (count && !(await store.ask("Drop your edits?", text, "Drop and continue"))) {
-    store.job.value = { ...job };
-    return;
-  }
+  if (count && !(await store.ask("Drop your edits?", text, "Drop and continue"))) return job.threshold;
   await working("vectorizing", async () => {
     const next = await api.vectorize(job.id, threshold, count > 0);
     store.selectedKey.value = store.issueKey.value = null;
@@ -154,6 +155,7 @@ export async function vectorize(threshold: number): Promise<void> {
     await loadResult(next);
     store.announcement.value = `${resultWords(next)} at threshold ${threshold.toFixed(2)}`;
   });
+  return store.job.peek()?.threshold ?? job.threshold;
 }
 
 export async function download(path: string, name: string): Promise<void> {
@@ -234,6 +236,7 @@ async function attempt(act: () => Promise<void>): Promise<void> {
     if (error instanceof DOMException && error.name === "AbortError") return;
     if (!(error instanceof api.ApiError)) throw error;
     if (error.status === 401) {
+      store.tokenRefused.value = "Authorization" in api.authorisation();
       api.forgetToken();
       store.tokenNeeded.value = true;
       return;

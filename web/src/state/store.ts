@@ -1,6 +1,6 @@
 /** Everything the page knows, as signals. Components read them; `actions.ts` and `editing.ts` write them. */
 import { computed, signal } from "@preact/signals";
-import type { Edit, Image, Issue, Issues, Job, Model, Roads, Settings } from "../types";
+import type { Edit, Image, Issue, Issues, Job, Roads, Settings } from "../types";
 
 export type Tab = "summary" | "roads" | "issues" | "edits";
 export interface Upload {
@@ -46,6 +46,7 @@ export const future = signal<Edit[][]>([]);
 
 export const connected = signal(true);
 export const tokenNeeded = signal(false);
+export const tokenRefused = signal(false);
 export const notices = signal<Notice[]>([]);
 export const announcement = signal("");
 export const question = signal<Question | null>(null);
@@ -56,10 +57,6 @@ export const selected = computed(
 export const selectedIssue = computed<Issue | null>(
   () => issues.value?.features.find((issue) => issue.properties.key === issueKey.value) ?? null,
 );
-export const model = computed<Model | null>(
-  () => settings.value?.models.find((each) => each.name === job.value?.model) ?? settings.value?.models[0] ?? null,
-);
-
 let lastNotice = 0;
 
 /** Show a message; errors stay until they are closed, others leave by themselves. */

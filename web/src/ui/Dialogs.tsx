@@ -56,7 +56,10 @@ export function TokenForm() {
         <p>It was started with one; whoever started it can tell you. The token stays in this tab.</p>
         <div class="field">
           <label for="token">Token</label>
-          <input id="token" name="token" type="password" autocomplete="off" required />
+          <input id="token" name="token" type="password" autocomplete="off" required aria-describedby="token-help" />
+          <p class="fine" id="token-help">
+            {store.tokenRefused.value ? "That token was not accepted." : "\u00a0"}
+          </p>
         </div>
         <div class="row end">
           <button class="primary" type="submit">

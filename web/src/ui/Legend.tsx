@@ -8,11 +8,10 @@ export function Legend() {
   return (
     <div class="legend" role="group" aria-label="Legend">
       <p>Probability of road</p>
-      <div class="legend-ramp" style={{ backgroundImage: GRADIENT }} aria-hidden="true" />
-      <p class="spread fine">
-        <span>{RAMP_START}</span>
-        <span>1</span>
-      </p>
+      <div class="legend-row fine">
+        {RAMP_START}
+        <div class="legend-ramp" style={{ backgroundImage: GRADIENT }} aria-hidden="true" />1
+      </div>
       <p class="key">
         <span class="swatch" data-bridged="true" aria-hidden="true" /> bridged gap
         {drawn && (

@@ -3,9 +3,9 @@ import { Icon } from "./Icon";
 
 export function Notices() {
   return (
-    <div class="notices" role="alert">
+    <div class="notices">
       {!store.connected.value && (
-        <div class="notice" data-kind="lost">
+        <div class="notice" data-kind="lost" role="alert">
           <Icon name="warning" />
           <p>
             <strong>roadlift does not answer.</strong> Is “roadlift serve” still running? The page goes on by itself when it is back.
@@ -13,7 +13,7 @@ export function Notices() {
         </div>
       )}
       {store.notices.value.map((notice) => (
-        <div key={notice.id} class="notice" data-kind={notice.kind}>
+        <div key={notice.id} class="notice" data-kind={notice.kind} role={notice.kind === "error" ? "alert" : "status"}>
           <Icon name={notice.kind === "error" ? "warning" : "accept"} />
           <p>{notice.text}</p>
           <button class="quiet square" type="button" aria-label="Close message" onClick={() => store.dismiss(notice.id)}>

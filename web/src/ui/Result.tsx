@@ -1,5 +1,5 @@
 import type { ComponentChild } from "preact";
-import { formatWords, kilometres, plural, probability, whole } from "../format";
+import { duration, formatWords, kilometres, plural, probability, whole } from "../format";
 import { download, remove, vectorize } from "../state/actions";
 import * as store from "../state/store";
 import type { Tab } from "../state/store";
@@ -64,14 +64,15 @@ function SummaryTab({ job }: { job: Job }) {
   return (
     <>
       {summary && <Figures summary={summary} />}
+      {summary && (
+        <p class="fine">
+          Found in {duration(summary.seconds)} with {job.model}.
+        </p>
+      )}
       {summary && summary.notes.length > 0 && <Notes notes={summary.notes} />}
       <div class="group">
-        <ThresholdSlider
-          value={job.threshold}
-          disabled={store.busy.value === "vectorizing"}
-          onChange={(value) => void vectorize(value)}
-        />
-        <p class="fine busy-line">{store.busy.value === "vectorizing" ? "Drawing the network anew…" : "Move it and the network is drawn anew."}</p>
+        <ThresholdSlider key={job.id} value={job.threshold} waiting={store.busy.value !== null} onRest={vectorize} />
+        <p class="fine">{store.busy.value === "vectorizing" ? "Drawing the network anew…" : "Move it and the network is drawn anew."}</p>
       </div>
       {summary && summary.edges > 0 && <WidthBars lengths={summary.length_km_by_width} />}
       <Downloads job={job} />

@@ -86,6 +86,7 @@ function connect(view: MapView): (() => void)[] {
       const version = store.probabilityVersion.value;
       const job = store.job.peek();
       if (job && version !== null) view.setProbability(job, version);
+      else view.clearProbability();
       view.showProbability(store.showProbability.value);
     }),
     effect(() => view.showRoads(store.showRoads.value)),
@@ -105,10 +106,9 @@ function connect(view: MapView): (() => void)[] {
   ];
 }
 
-/** What the evidence takes of the map: a column at the right, on a phone nearly half from below. */
-function evidenceCovers(view: MapView): { right?: number; bottom?: number } {
-  const { clientWidth, clientHeight } = view.map.getContainer();
-  return clientWidth > 700 ? { right: 330 } : { bottom: clientHeight * 0.3 };
+/** Pixels at the right of the map that the evidence takes; on a phone it lies below the map. */
+function evidenceCovers(view: MapView): number {
+  return view.map.getContainer().clientWidth > 760 ? 330 : 0;
 }
 
 /** Large enough on the screen, and all on it. */
