@@ -47,7 +47,7 @@ export const job = (id: string) => json<Job>(`jobs/${id}`);
 export const createJob = (request: JobRequest) => json<Job>("jobs", sending("POST", request));
 export const cancelJob = (id: string) => json<Job>(`jobs/${id}/cancel`, { method: "POST" });
 export const deleteJob = (id: string) => request(`jobs/${id}`, { method: "DELETE" });
-export const edits = (id: string) => json<{ edits: Edit[] }>(`jobs/${id}/edits`).then((answer) => answer.edits);
+export const edits = (id: string) => json<{ edits: Edit[] }>(`jobs/${id}/edits`).then((answer) => answer.edits.map(named));
 export const saveEdits = (id: string, list: Edit[]) => request(`jobs/${id}/edits`, sending("PUT", { edits: list }));
 
 export function vectorize(id: string, threshold: number, dropEdits: boolean): Promise<Job> {
@@ -151,6 +151,11 @@ async function* blocks(body: ReadableStream<Uint8Array>): AsyncGenerator<string>
   } finally {
     reader.cancel().catch(() => undefined);
   }
+}
+
+/** Ids of roads are names: text. */
+function named(edit: Edit): Edit {
+  return edit.action === "draw" ? edit : { ...edit, edge: String(edit.edge) };
 }
 
 function sending(method: string, body: unknown): RequestInit {

@@ -4,10 +4,10 @@ import type { Edge, Image, Job } from "../types";
 
 /** From purple, weak, to pale yellow, sure, as in the pictures and QGIS styles; colour-blind readers tell them apart. */
 export const RAMP: readonly (readonly [probability: number, colour: string])[] = [
-  [0.4, "#7b3fa0"],
-  [0.55, "#c83e73"],
-  [0.7, "#f2764b"],
-  [0.85, "#fdc328"],
+  [0.5, "#7b3fa0"],
+  [0.65, "#c83e73"],
+  [0.8, "#f2764b"],
+  [0.9, "#fdc328"],
   [1.0, "#fcffa4"],
 ];
 export const RAMP_START = RAMP[0]![0];
@@ -168,6 +168,14 @@ export function colourOf({ properties }: Edge): string {
   if (properties.edited === "drawn") return DRAWN;
   if (properties.bridged && properties.edited !== "accepted") return BRIDGED;
   return rampColour(properties.probability ?? 0);
+}
+
+/** The ramp for style sheets, as far as it reaches. */
+export const RAMP_GRADIENT = `linear-gradient(to right, ${RAMP.map(([stop, colour]) => `${colour} ${rampShare(stop) * 100}%`).join(", ")})`;
+
+/** Where on the ramp a probability lies, 0..1. */
+export function rampShare(probability: number): number {
+  return Math.min(1, Math.max(0, (probability - RAMP_START) / (1 - RAMP_START)));
 }
 
 /** CSS mixes the two neighbours in the ramp just as the map does. */

@@ -51,6 +51,8 @@ export class MapView {
     this.map.touchZoomRotate?.disableRotation();
     this.map.keyboard?.disableRotation();
     if (interactive && image.georeferenced) this.map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
+    this.map.on("dataloading", () => container.setAttribute("aria-busy", "true"));
+    this.map.on("idle", () => container.setAttribute("aria-busy", "false"));
     // A tile that is missing leaves a gap that can be seen; nothing more can be said about it.
     this.map.on("error", () => undefined);
   }

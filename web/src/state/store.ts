@@ -38,7 +38,7 @@ export const showIssues = signal(false);
 export const comparing = signal(false);
 export const drawing = signal(false);
 export const draftPoints = signal(0);
-export const busy = signal<"opening" | "starting" | "vectorizing" | "saving" | "downloading" | null>(null);
+export const busy = signal<"starting" | "vectorizing" | "saving" | "downloading" | null>(null);
 
 export const edits = signal<Edit[]>([]);
 export const past = signal<Edit[][]>([]);

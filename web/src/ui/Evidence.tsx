@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { metres, probability } from "../format";
-import { colourOf, RAMP_START } from "../map/style";
+import { colourOf, RAMP_GRADIENT, rampShare } from "../map/style";
 import { acceptBridge, deleteRoad, rejectBridge } from "../state/editing";
 import * as store from "../state/store";
 import type { Edge } from "../types";
@@ -84,13 +84,13 @@ function Actions({ edge, disabled }: { edge: Edge; disabled: boolean }) {
 /** Mean along the road as a mark on the ramp, from the least to the most. */
 function ProbabilityScale({ edge }: { edge: Edge }) {
   const { probability: mean, probability_min: least } = edge.properties;
-  const place = (value: number | null) => `${Math.min(100, Math.max(0, (100 * ((value ?? 0) - RAMP_START)) / (1 - RAMP_START)))}%`;
+  const place = (value: number | null) => `${100 * rampShare(value ?? 0)}%`;
   return (
     <div class="scale">
       <p class="scale-value">
         <strong>{probability(mean)}</strong> mean probability
       </p>
-      <div class="ramp" aria-hidden="true">
+      <div class="ramp" aria-hidden="true" style={{ backgroundImage: RAMP_GRADIENT }}>
         <div class="ramp-range" style={{ left: place(least), right: `calc(100% - ${place(mean)})` }} />
         <div class="ramp-mark" style={{ left: place(mean), backgroundColor: colourOf(edge) }} />
       </div>

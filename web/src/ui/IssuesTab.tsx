@@ -23,7 +23,7 @@ export function IssuesTab() {
             <span class="dot" data-kind={issue.properties.kind} aria-hidden="true" />
             <span class="grow">
               {issueTitle(issue)}
-              <span class="fine block">{issue.properties.words || issue.properties.reason}</span>
+              <span class="fine block">{issue.properties.reason}</span>
             </span>
           </>
         )}

@@ -1,7 +1,5 @@
-import { RAMP, RAMP_START } from "../map/style";
+import { RAMP_GRADIENT, RAMP_START } from "../map/style";
 import * as store from "../state/store";
-
-const GRADIENT = `linear-gradient(to right, ${RAMP.map(([stop, colour]) => `${colour} ${(100 * (stop - RAMP_START)) / (1 - RAMP_START)}%`).join(", ")})`;
 
 export function Legend() {
   const drawn = store.edits.value.some((edit) => edit.action === "draw");
@@ -9,8 +7,8 @@ export function Legend() {
     <div class="legend" role="group" aria-label="Legend">
       <p>Probability of road</p>
       <div class="legend-row fine">
-        {RAMP_START}
-        <div class="legend-ramp" style={{ backgroundImage: GRADIENT }} aria-hidden="true" />1
+        ≤ {RAMP_START}
+        <div class="legend-ramp" style={{ backgroundImage: RAMP_GRADIENT }} aria-hidden="true" />1
       </div>
       <p class="key">
         <span class="swatch" data-bridged="true" aria-hidden="true" /> bridged gap

@@ -72,7 +72,7 @@ function SummaryTab({ job }: { job: Job }) {
       {summary && summary.notes.length > 0 && <Notes notes={summary.notes} />}
       <div class="group">
         <ThresholdSlider key={job.id} value={job.threshold} waiting={store.busy.value !== null} onRest={vectorize} />
-        <p class="fine">{store.busy.value === "vectorizing" ? "Drawing the network anew…" : "Move it and the network is drawn anew."}</p>
+        <p class="fine">Move it and the network is drawn anew.</p>
       </div>
       {summary && summary.edges > 0 && <WidthBars lengths={summary.length_km_by_width} />}
       <Downloads job={job} />

@@ -12,6 +12,13 @@ import { Evidence } from "./Evidence";
 import { Icon, type IconName } from "./Icon";
 import { Legend } from "./Legend";
 
+const BUSY_WORDS = {
+  starting: "Starting…",
+  vectorizing: "Drawing the network anew…",
+  saving: "Saving…",
+  downloading: "Preparing the download…",
+};
+
 /** The map with everything that lies on it. */
 export function Stage({ image }: { image: Image }) {
   const container = useRef<HTMLDivElement>(null);
@@ -40,6 +47,11 @@ export function Stage({ image }: { image: Image }) {
   return (
     <div class="map-frame" data-drawing={store.drawing.value}>
       <div class="map" ref={container} />
+      {store.busy.value && (
+        <p class="at-work" role="status">
+          {BUSY_WORDS[store.busy.value]}
+        </p>
+      )}
       <div class="crosshair" aria-hidden="true" />
       {store.comparing.value && view.value && <Compare view={view.value} />}
       <div class="map-tools" role="toolbar" aria-label="Layers">

@@ -1,0 +1,178 @@
+"""A real server, a real image and a real browser; skipped with a reason where one of them is absent."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from roadlift.scene import render
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "screenshots"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+# A picture by software only: the same on every machine.
+FLAGS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-lcd-text"]
+START_S = 60
+
+
+@dataclass
+class Server:
+    """``roadlift serve`` in a process of its own, on a port and a folder that stay when it is started again."""
+
+    folder: Path
+    port: int
+    options: tuple[str, ...] = ()
+    process: subprocess.Popen | None = field(default=None, repr=False)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self):
+        command = [sys.executable, "-c", "from roadlift.cli import main; main()", "serve"]
+        options = ["--port", str(self.port), "--data", str(self.folder), *self.options]
+        with (self.folder.parent / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            assert self.process.poll() is None, (self.folder.parent / "serve.log").read_text()
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+        return self
+
+    def _answers(self):
+        try:
+            return self.get("health")["status"] == "ok"
+        except OSError:
+            return False
+
+    def get(self, path):
+        with urllib.request.urlopen(f"{self.url}api/{path}", timeout=10) as response:
+            return json.load(response)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory):
+    """Start a server on an empty folder; all are stopped at the end."""
+    pytest.importorskip("fastapi", reason="the extra server is not installed")
+    servers = []
+
+    def start(*options):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        servers.append(Server(tmp_path_factory.mktemp("serve") / "data", port, options))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(start_server):
+    return start_server()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium, headless."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed; `make browser` does it on Debian")
+    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, server):
+    """Open the page in a window of its own; at the end nothing may have been complained about in the console."""
+    contexts, complaints = [], []
+
+    def hear(message):
+        # What the API refuses is said by the page in words; the browser logs it as well.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            complaints.append(message.text)
+
+    def open_(path="", *, at=server, size=DESKTOP, **options):
+        contexts.append(chromium.new_context(viewport=size, accept_downloads=True, **options))
+        page = contexts[-1].new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(at.url + path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory):
+    """A rendered scene of 400 m, as georeferenced image and as a bare PNG."""
+    folder = tmp_path_factory.mktemp("scene")
+    rendered = render(7, shape=(400, 400))
+    image, _, _ = rendered.save(folder, "town")
+    rows, cols, bands = rendered.image.shape
+    profile = {"driver": "PNG", "width": cols, "height": rows, "count": bands, "dtype": "uint8"}
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(folder / "bare.png", "w", **profile) as file:
+        file.write(np.moveaxis(rendered.image, 2, 0))
+    return {"tif": image, "png": folder / "bare.png"}
+
+
+@pytest.fixture
+def shot():
+    """Keep a picture of the page among the artefacts."""
+    SHOTS.mkdir(exist_ok=True)
+
+    def take(page, name):
+        settle(page)
+        page.screenshot(path=SHOTS / f"{name}.png")
+
+    return take
+
+
+def settle(page):
+    """Wait until the map has drawn everything that it was given."""
+    if page.locator(".map").count():
+        page.locator(".map[aria-busy=false]").wait_for()
+
+
+def pixels(page, selector=".map"):
+    """What the person sees there: uint8 (rows, cols, 3)."""
+    settle(page)
+    box = page.locator(selector).bounding_box()
+    picture = Image.open(BytesIO(page.screenshot(clip=box))).convert("RGB")
+    return np.asarray(picture)
+
+
+def near(picture, colour, tolerance=12):
+    """Where the picture has a colour: bool (rows, cols)."""
+    return (np.abs(picture.astype(int) - colour) <= tolerance).all(axis=2)

@@ -1,0 +1,366 @@
+"""What a person does with the page, in a real browser against a real server."""
+
+import re
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+
+from .conftest import DESKTOP, PHONE, near, pixels, settle
+
+EXTRACTED_MS = 90_000
+SAVED_MS = 30_000
+ROAD_YELLOW = (252, 250, 160)
+PLANTED = '<img src=x onerror="window.pwned=1">'
+
+
+def button(page, name, **options):
+    return page.get_by_role("button", name=name, **options)
+
+
+def tab(page, name):
+    page.get_by_role("tab", name=name).click()
+
+
+def open_image(page, path):
+    page.set_input_files("input[type=file]", path)
+    button(page, "Extract roads").wait_for()
+
+
+def extract(page):
+    button(page, "Extract roads").click()
+    page.get_by_role("tab", name="Summary").wait_for(timeout=EXTRACTED_MS)
+    page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for()
+
+
+@pytest.fixture(scope="module")
+def job(chromium, server, scene):
+    """The address of a finished job, made once as a person makes one."""
+    page = chromium.new_page(viewport=DESKTOP)
+    page.goto(server.url)
+    open_image(page, scene["tif"])
+    extract(page)
+    address = page.url.removeprefix(server.url)
+    page.close()
+    return address
+
+
+def open_job(open_page, job, **options):
+    page = open_page(job, **options)
+    page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for()
+    return page
+
+
+def roads_of(server, job, kind="edge"):
+    features = server.get(f"jobs/{job.split('/')[-1]}/roads.geojson")["features"]
+    return [feature for feature in features if feature["properties"]["kind"] == kind]
+
+
+def test_from_an_image_to_a_geopackage(open_page, scene, shot, tmp_path):
+    page = open_page()
+    shot(page, "empty")
+    open_image(page, scene["tif"])
+    assert page.get_by_role("heading", name="town.tif").is_visible()
+    assert page.get_by_text("400 × 400 px").is_visible()
+    bare = pixels(page)
+    assert bare[200:600, 250:650].std() > 15, "the image is not on the map"
+    shot(page, "image")
+
+    button(page, "Extract roads").click()
+    page.get_by_role("progressbar", name="Extraction").wait_for()
+    page.screenshot(path="screenshots/running.png")
+    page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for(timeout=EXTRACTED_MS)
+    drawn = pixels(page)
+    assert near(drawn, ROAD_YELLOW, 30).sum() > near(bare, ROAD_YELLOW, 30).sum() + 2000, "no roads on the map"
+    shot(page, "result")
+
+    with page.expect_download() as download:
+        button(page, "GeoPackage").click()
+    download.value.save_as(tmp_path / "town.gpkg")
+    assert download.value.suggested_filename.endswith(".gpkg")
+    edges = gpd.read_file(tmp_path / "town.gpkg", layer="edges")
+    assert edges["length_m"].sum() > 1000
+    assert page.get_by_role("tab", name=f"Roads {len(edges)}").is_visible()
+
+
+def test_every_format_and_the_report_can_be_downloaded(open_page, job, server):
+    page = open_job(open_page, job)
+    begins = {
+        "GeoJSON": b"{",
+        "FlatGeobuf": b"fgb",
+        "GeoParquet": b"PAR1",
+        "GraphML": b"<?xml",
+        "OSM XML": b"<?xml",
+        "Report": b"<!doctype html",
+    }
+    assert len(server.get("settings")["formats"]) == len(begins), "one format more or less than the page was tested with"
+    for name, start in begins.items():
+        with page.expect_download() as download:
+            button(page, re.compile(f"^{name}")).click()
+        with open(download.value.path(), "rb") as file:  # noqa: PTH123 - Playwright's path may be none
+            assert file.read(20).lower().startswith(start.lower()), name
+
+
+def test_a_click_on_a_road_shows_its_evidence(open_page, job, shot):
+    page = open_job(open_page, job)
+    box = page.locator(".map").bounding_box()
+    rows, cols = np.nonzero(near(pixels(page)[80:500, 40:600], ROAD_YELLOW, 25))
+    page.mouse.click(box["x"] + 40 + float(cols[len(cols) // 2]), box["y"] + 80 + float(rows[len(rows) // 2]))
+    evidence = page.locator(".evidence")
+    evidence.wait_for()
+    for name in ("Length", "Width", "Weakest point"):
+        assert evidence.get_by_text(name, exact=True).is_visible()
+    assert re.search(r"0\.\d\d\s+mean probability|1\.00\s+mean probability", evidence.inner_text())
+    shot(page, "evidence")
+    page.keyboard.press("Escape")
+    evidence.wait_for(state="detached")
+
+
+def test_the_slider_draws_the_network_anew(open_page, job, server):
+    page = open_job(open_page, job)
+    before = server.get(f"jobs/{job.split('/')[-1]}")
+    length = page.locator(".figure.large dd")
+    expected = f"{before['summary']['length_km']:.2f} km"
+    expect(length).to_have_text(expected)
+    slider = page.get_by_role("slider", name="Threshold")
+    slider.fill("0.9")
+    expect(length).not_to_have_text(expected, timeout=SAVED_MS)
+    after = server.get(f"jobs/{job.split('/')[-1]}")
+    assert after["threshold"] == pytest.approx(0.9)
+    assert after["summary"]["length_km"] < before["summary"]["length_km"]
+    slider.fill(str(before["threshold"]))
+    expect(length).to_have_text(expected, timeout=SAVED_MS)
+
+
+def test_image_and_roads_are_compared(open_page, job, shot):
+    page = open_job(open_page, job)
+    whole = near(pixels(page), ROAD_YELLOW, 25)
+    button(page, "Compare").click()
+    border = page.get_by_role("slider", name="Border between image and roads")
+    border.wait_for()
+    page.locator(".compare-map[aria-busy=false]").wait_for(state="attached")
+    halved = near(pixels(page), ROAD_YELLOW, 25)
+    middle = whole.shape[1] // 2
+    assert halved[120:-120, : middle - 30].sum() < 0.2 * whole[120:-120, : middle - 30].sum()
+    assert halved[120:-120, middle + 30 :].sum() > 0.8 * whole[120:-120, middle + 30 :].sum()
+    shot(page, "compare")
+    border.press("Home")
+    assert near(pixels(page), ROAD_YELLOW, 25)[120:-120, 60:].sum() > 0.8 * whole[120:-120, 60:].sum()
+    box = border.bounding_box()
+    page.mouse.move(box["x"] + 22, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 300)
+    page.mouse.up()
+    assert 35 < int(border.get_attribute("aria-valuenow")) < 55
+
+
+def test_edits_are_kept_undone_and_downloaded(open_page, job, server, shot, tmp_path):
+    page = open_job(open_page, job)
+    count = len(roads_of(server, job))
+    tab(page, "Roads")
+    page.get_by_role("list", name="Roads").get_by_role("button").filter(has_text="Road,").first.click()
+    button(page, "Delete road").click()
+    page.get_by_role("tab", name=f"Roads {count - 1}").wait_for()
+    page.keyboard.press("Control+z")
+    page.get_by_role("tab", name=f"Roads {count}").wait_for()
+    page.keyboard.press("Control+Shift+z")
+    page.get_by_role("tab", name=f"Roads {count - 1}").wait_for()
+
+    tab(page, "Edits")
+    button(page, "Draw a road").click()
+    box = page.locator(".map").bounding_box()
+    points = [(0.36, 0.42), (0.44, 0.5), (0.5, 0.47)]
+    for x, y in points:
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    shot(page, "drawing")
+    button(page, "Finish").click()
+    page.get_by_role("listitem").filter(has_text="Drew a road with 3 points").wait_for()
+    shot(page, "edits")
+    drawn = [road for road in roads_of(server, job) if road["properties"]["edited"] == "drawn"]
+    assert drawn
+
+    page.reload()
+    tab(page, "Edits")
+    assert page.get_by_role("list", name="Edits").get_by_role("listitem").count() == 2
+    tab(page, "Summary")
+    with page.expect_download() as download:
+        button(page, re.compile("^GeoJSON")).click()
+    download.value.save_as(tmp_path / "edited.geojson")
+    assert "drawn" in (tmp_path / "edited.geojson").read_text()
+
+    tab(page, "Edits")
+    for left in (1, 0):
+        page.get_by_role("list", name="Edits").get_by_role("button").first.click()
+        expect(page.locator(".edits li")).to_have_count(left, timeout=SAVED_MS)
+    assert len(roads_of(server, job)) == count
+
+
+def test_issues_fly_to_their_place(open_page, job, server, shot):
+    page = open_job(open_page, job)
+    issues = server.get(f"jobs/{job.split('/')[-1]}/issues.geojson")["features"]
+    assert issues, "the scene has issues"
+    before = pixels(page)
+    tab(page, "Issues")
+    items = page.get_by_role("list", name="Issues").get_by_role("button")
+    assert items.count() == min(len(issues), 60)
+    items.first.click()
+    page.wait_for_timeout(900)
+    assert (pixels(page) != before).mean() > 0.2
+    assert button(page, "Issues").get_attribute("aria-pressed") == "true"
+    shot(page, "issues")
+
+
+def test_planted_scripts_are_shown_as_text(open_page, job, server):
+    def plant(route):
+        answer = route.fetch()
+        body = answer.json()
+        for feature in body["features"]:
+            feature["properties"].update(class_hint=PLANTED, reason=PLANTED, words=PLANTED, source="javascript:window.pwned=1")
+            feature["properties"][PLANTED] = PLANTED
+        route.fulfill(response=answer, json=body)
+
+    page = open_page()
+    page.route(re.compile(r"/(roads|issues)\.geojson"), plant)
+    page.route(re.compile(r"/api/jobs/[\w-]{22}$"), lambda route: rename(route))
+    page.goto(f"{server.url}{job}")
+    page.get_by_role("heading", name=PLANTED).wait_for()
+    tab(page, "Issues")
+    assert page.get_by_text(PLANTED).count() > 0
+    tab(page, "Roads")
+    page.get_by_role("list", name="Roads").get_by_role("button").first.click()
+    page.get_by_text("All attributes").click()
+    assert page.locator(".evidence dt", has_text=PLANTED).is_visible()
+    assert page.locator(".evidence dd", has_text=PLANTED).count() >= 2
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("img[src='x'], a[href^='javascript']").count() == 0
+
+
+def rename(route):
+    answer = route.fetch()
+    body = answer.json()
+    body["image"]["name"] = PLANTED
+    route.fulfill(response=answer, json=body)
+
+
+def test_a_file_with_a_planted_name_is_shown_as_text(open_page, scene):
+    page = open_page()
+    page.set_input_files("input[type=file]", files=[{"name": PLANTED + ".tif", "mimeType": "image/tiff", "buffer": b"no image"}])
+    page.locator(".notice[data-kind=error]").wait_for()
+    assert page.evaluate("window.pwned") is None
+
+
+def test_an_image_without_crs_lies_in_pixel_space(open_page, scene, shot):
+    page = open_page()
+    open_image(page, scene["png"])
+    assert page.get_by_text("no CRS: shown in pixel space").is_visible()
+    page.get_by_label("Metres per pixel").fill("1")
+    extract(page)
+    assert near(pixels(page), ROAD_YELLOW, 30).sum() > 2000
+    assert page.locator(".maplibregl-ctrl-scale").count() == 0, "metres of a made-up place"
+    shot(page, "pixel-space")
+    button(page, "Delete this map").click()
+    button(page, "Delete", exact=True).click()
+    button(page, "Choose an image").wait_for()
+
+
+def test_what_cannot_be_opened_is_said_in_words(open_page, shot):
+    page = open_page()
+    page.set_input_files("input[type=file]", files=[{"name": "notes.tif", "mimeType": "image/tiff", "buffer": b"hello " * 100}])
+    error = page.locator(".notice[data-kind=error]")
+    error.wait_for()
+    assert len(error.inner_text()) > 20
+    assert "Traceback" not in error.inner_text()
+    assert not re.search(r"/tmp|/home|/work|/root", error.inner_text())
+    shot(page, "error")
+    button(page, "Close message").click()
+    error.wait_for(state="detached")
+    assert button(page, "Choose an image").is_visible()
+
+
+def test_the_keyboard_is_enough(open_page, scene, server):
+    page = open_page()
+
+    def to(selector, key="Tab", limit=40):
+        for _ in range(limit):
+            page.keyboard.press(key)
+            if page.locator(f"{selector}:focus").count():
+                width = page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)")
+                assert width >= 2, f"the focus on {selector} cannot be seen"
+                return
+        pytest.fail(f"{selector} is not reached with {key}")
+
+    to("button:has-text('demo scene')")
+    page.keyboard.press("Enter")
+    button(page, "Extract roads").wait_for()
+    to(".back", "Shift+Tab")
+    page.keyboard.press("Enter")
+    button(page, "Choose an image").wait_for()
+    open_image(page, scene["tif"])  # the system's file dialog is not the page's
+    to("#threshold")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("output")).to_have_text("0.21")
+    to("button:has-text('Extract roads')")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for(timeout=EXTRACTED_MS)
+
+    to("#tab-summary")
+    page.keyboard.press("ArrowRight")
+    to("#order")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator(".evidence:focus").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.locator(".picks li:nth-child(3) button")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator(".evidence:focus").wait_for()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("tab", name="Edits")).to_have_text("Edits1", timeout=SAVED_MS)
+
+    to("#tab-roads", "Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    to("button:has-text('Draw a road')")
+    page.keyboard.press("Enter")
+    expect(page.locator(".maplibregl-canvas")).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(600)
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="Edits")).to_have_text("Edits2", timeout=SAVED_MS)
+
+
+def test_it_works_on_a_phone(open_page, job, shot):
+    page = open_page("", size=PHONE, has_touch=True, is_mobile=True)
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    assert page.evaluate(fits)
+    shot(page, "phone-empty")
+    page = open_job(open_page, job, size=PHONE, has_touch=True, is_mobile=True)
+    assert page.evaluate(fits)
+    shot(page, "phone-result")
+    tab(page, "Roads")
+    page.get_by_role("list", name="Roads").get_by_role("button").first.tap()
+    page.locator(".evidence").wait_for()
+    map_box, card = page.locator(".map").bounding_box(), page.locator(".evidence").bounding_box()
+    assert card["y"] >= map_box["y"] + map_box["height"] - 2, "the evidence covers the map"
+    shot(page, "phone-evidence")
+    small = page.evaluate(
+        "[...document.querySelectorAll('button')].filter(b => b.offsetParent && Math.min(b.offsetWidth, b.offsetHeight) < 24).length"
+    )
+    assert small == 0, "buttons too small for a finger"
+
+
+def test_nothing_jumps(open_page, scene):
+    page = open_page()
+    page.evaluate(
+        "new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) "
+        "window.jumped = (window.jumped || 0) + e.value }).observe({ type: 'layout-shift', buffered: true })"
+    )
+    open_image(page, scene["tif"])
+    settle(page)
+    assert page.evaluate("window.jumped || 0") < 0.02
