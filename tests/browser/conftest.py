@@ -22,6 +22,7 @@ from roadlift.scene import render
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "screenshots"
 DESKTOP = {"width": 1280, "height": 800}
+SMALL = {"width": 960, "height": 640}
 PHONE = {"width": 390, "height": 844}
 # A picture by software only: the same on every machine.
 FLAGS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-lcd-text"]
@@ -62,6 +63,30 @@ class Server:
     def get(self, path):
         with urllib.request.urlopen(f"{self.url}api/{path}", timeout=10) as response:
             return json.load(response)
+
+    def post(self, path, body=b"", kind="application/json"):
+        headers = {"X-Roadlift": "1", "Content-Type": kind}
+        request = urllib.request.Request(f"{self.url}api/{path}", data=body, headers=headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+
+    def upload(self, path):
+        part = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n\r\n'
+        return self.post(
+            "images", part.encode() + path.read_bytes() + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
+        )
+
+    def extract(self, path):
+        """Extract an image and return the id of the finished job."""
+        job = self.post(
+            "jobs", json.dumps({"image": self.upload(path)["id"], "model": "roadlift-1m"}).encode()
+        )
+        deadline = time.monotonic() + 120
+        while (state := self.get(f"jobs/{job['id']}")["state"]) != "done":
+            assert state in ("queued", "running"), state
+            assert time.monotonic() < deadline, "the job does not end"
+            time.sleep(0.2)
+        return job["id"]
 
     def kill(self):
         self.process.kill()
@@ -142,7 +167,10 @@ def scene(tmp_path_factory):
     image, _, _ = rendered.save(folder, "town")
     rows, cols, bands = rendered.image.shape
     profile = {"driver": "PNG", "width": cols, "height": rows, "count": bands, "dtype": "uint8"}
-    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(folder / "bare.png", "w", **profile) as file:
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(folder / "bare.png", "w", **profile) as file,
+    ):
         file.write(np.moveaxis(rendered.image, 2, 0))
     return {"tif": image, "png": folder / "bare.png"}
 

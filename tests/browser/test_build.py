@@ -12,7 +12,9 @@ FILES = ("index.html", "package.json", "package-lock.json", "sources.ts", "tscon
 def test_the_build_is_of_these_sources():
     inside = [path for folder in ("public", "src") for path in (WEB / folder).rglob("*") if path.is_file()]
     digest = hashlib.sha256()
-    for path in sorted([*(WEB / name for name in FILES), *inside], key=lambda path: path.relative_to(WEB).as_posix()):
+    for path in sorted(
+        [*(WEB / name for name in FILES), *inside], key=lambda path: path.relative_to(WEB).as_posix()
+    ):
         digest.update(f"{path.relative_to(WEB).as_posix()}\0".encode())
         digest.update(path.read_bytes() + b"\0")
     assert (STATIC / "sources.sha256").read_text().strip() == digest.hexdigest(), "run `make web`"

@@ -54,26 +54,35 @@ export function vectorize(id: string, threshold: number, dropEdits: boolean): Pr
   return json<Job>(`jobs/${id}/vectorize`, sending("POST", { threshold, drop_edits: dropEdits }));
 }
 
-/** The network, edges and nodes apart, each with the feature's id as property `key`. */
+/** The network, edges and nodes apart, each with a property `key` that stays through edits. */
 export async function roads(id: string): Promise<Roads> {
-  const features = keyed(await json<FeatureCollection>(`jobs/${id}/roads.geojson`));
+  const { features } = await json<FeatureCollection>(`jobs/${id}/roads.geojson`);
   const of = (kind: string) => features.filter((feature) => feature.properties?.["kind"] === kind);
   return {
-    edges: { type: "FeatureCollection", features: of("edge") as Edge[] } satisfies Edges,
-    nodes: { type: "FeatureCollection", features: of("node") as Nodes["features"] },
+    edges: { type: "FeatureCollection", features: keyed(of("edge"), roadName) as Edge[] } satisfies Edges,
+    nodes: { type: "FeatureCollection", features: keyed(of("node")) as Nodes["features"] },
   };
 }
 
 export async function issues(id: string): Promise<Issues> {
-  const features = keyed(await json<FeatureCollection>(`jobs/${id}/issues.geojson`)) as Issues["features"];
-  return { type: "FeatureCollection", features };
+  const { features } = await json<FeatureCollection>(`jobs/${id}/issues.geojson`);
+  return { type: "FeatureCollection", features: keyed(features) as Issues["features"] };
 }
 
-function keyed(collection: FeatureCollection): Feature[] {
-  return collection.features.map((feature, index) => ({
-    ...feature,
-    properties: { ...feature.properties, key: String(feature.id ?? index) },
-  }));
+/** A road is known by its id before any edit, a drawn one by its place among the edits. */
+function roadName({ properties }: Feature): string {
+  return properties?.["edge"] === null ? `drawn ${properties["edit"]}` : String(properties?.["edge"]);
+}
+
+/** Give every feature a key; what has the same name (the parts of a road that a drawn one cut) is counted. */
+function keyed(features: Feature[], nameOf = (feature: Feature) => String(feature.id)): Feature[] {
+  const counts = new Map<string, number>();
+  return features.map((feature) => {
+    const name = nameOf(feature);
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
+    return { ...feature, properties: { ...feature.properties, key: count ? `${name}, part ${count + 1}` : name } };
+  });
 }
 
 /** Fetch a file of a result and hand it to the browser's downloads. */

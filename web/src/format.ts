@@ -9,12 +9,12 @@ export function whole(value: number): string {
 }
 
 export function kilometres(value: number): string {
-  return `${value < 100 ? value.toFixed(value < 10 ? 2 : 1) : WHOLE.format(value)} km`;
+  return `${value < 100 ? value.toFixed(value < 10 ? 2 : 1) : WHOLE.format(value)}\u00a0km`;
 }
 
 export function metres(value: number | null | undefined, digits = 0): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return DASH;
-  return value >= 10_000 ? kilometres(value / 1000) : `${value.toFixed(digits)} m`;
+  return value >= 10_000 ? kilometres(value / 1000) : `${value.toFixed(digits)}\u00a0m`;
 }
 
 export function probability(value: number | null | undefined): string {

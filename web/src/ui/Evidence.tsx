@@ -101,7 +101,7 @@ function ProbabilityScale({ edge }: { edge: Edge }) {
 function title({ properties }: Edge): string {
   if (properties.edited === "drawn") return "Road drawn by you";
   if (properties.bridged) return properties.edited === "accepted" ? "Bridged gap, accepted" : "Bridged gap";
-  return `Road ${properties.edge ?? properties.key}`;
+  return `Road ${properties.key}`;
 }
 
 const CLASS_WORDS: Record<string, string> = {
@@ -115,7 +115,8 @@ function facts({ properties }: Edge): [string, string][] {
   const { length_m, width_m, width_spread_m, probability_min, probability_p10, bridged, bridge_cost_m, border, class_hint } = properties;
   const rows: [string, string | null][] = [
     ["Length", metres(length_m)],
-    ["Width", width_m ? `${metres(width_m, 1)}${width_spread_m ? `, varies by ${metres(width_spread_m, 1)}` : ""}` : null],
+    ["Width", width_m ? metres(width_m, 1) : null],
+    ["Width varies", width_spread_m ? `by ${metres(width_spread_m, 1)}` : null],
     ["Weakest tenth", probability_p10 === null || probability_p10 === undefined ? null : probability(probability_p10)],
     ["Weakest point", probability_min === null || probability_min === undefined ? null : probability(probability_min)],
     ["Not seen", bridged ? metres(bridge_cost_m) : null],

@@ -113,7 +113,7 @@ function WidthBars({ lengths }: { lengths: Record<string, number> }) {
   const longest = Math.max(...entries.map(([, km]) => km), 1e-9);
   return (
     <section class="group">
-      <h3>Length by width</h3>
+      <h2 class="minor">Length by width</h2>
       <table class="bars">
         <tbody>
           {entries.map(([name, km]) => (
@@ -140,7 +140,7 @@ function Downloads({ job }: { job: Job }) {
   const [first, ...others] = formats;
   return (
     <section class="group">
-      <h3>Download</h3>
+      <h2 class="minor">Download</h2>
       {first && (
         <button class="primary wide" type="button" disabled={waiting} onClick={() => get(first)}>
           <Icon name="download" />
