@@ -3,6 +3,7 @@
 from roadlift.imagery.blank import blank_areas
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
+from roadlift.imagery.journal import Journal, fingerprint, journal_folder, open_journal, read_record
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
 from roadlift.imagery.mosaic import Mosaic, open_imagery
 from roadlift.imagery.opening import MAX_PIXELS
@@ -10,6 +11,7 @@ from roadlift.imagery.roadraster import RoadRaster
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
 from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
 from roadlift.imagery.source import ImagerySource
+from roadlift.imagery.tilestore import TileStore, TileWriter, tiles_in
 
 __all__ = [
     "FILL",
@@ -18,6 +20,7 @@ __all__ = [
     "Georef",
     "Grid",
     "ImagerySource",
+    "Journal",
     "MaskSource",
     "MaskWriter",
     "Mosaic",
@@ -26,8 +29,15 @@ __all__ = [
     "RoadRaster",
     "Stretch",
     "Tile",
+    "TileStore",
+    "TileWriter",
     "Window",
     "blank_areas",
+    "fingerprint",
+    "journal_folder",
     "open_imagery",
+    "open_journal",
     "read_probability",
+    "read_record",
+    "tiles_in",
 ]

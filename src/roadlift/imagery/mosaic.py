@@ -16,7 +16,7 @@ from roadlift.errors import InputError, UsageError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
 from roadlift.imagery.inputs import list_images
-from roadlift.imagery.opening import MAX_PIXELS, check_pixels
+from roadlift.imagery.opening import MAX_PIXELS, check_pixels, is_remote
 from roadlift.imagery.placement import common_lattice, place, window_on
 from roadlift.imagery.scaling import Pixels
 from roadlift.imagery.source import ImagerySource
@@ -181,6 +181,11 @@ class Mosaic:
     def bands_named(self) -> bool:
         """Whether the first image itself says which bands are red, green and blue."""
         return self.colours == ("red", "green", "blue")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files of this machine that the pixels come from."""
+        return tuple(Path(image) for image in self.images if not is_remote(image))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -156,6 +156,11 @@ class ImagerySource:
         return (*self._notes, lost)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Files of this machine that the pixels come from, those that a VRT names too."""
+        return tuple(Path(name) for name in self._file.files if Path(name).is_file())
+
+    @property
     def unreadable(self) -> frozenset[Window]:
         """Cells that were found damaged so far and given as no data."""
         return frozenset(self._unreadable)

@@ -6,21 +6,25 @@ constant. Weights are integers: sums do not depend on the order in which tiles c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from roadlift.errors import UsageError
+from roadlift.imagery import Window, tiles_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from roadlift.imagery import Grid, Tile
+    from roadlift.imagery import Grid, Tile, TileStore
 
 BLENDS: Final = ("none", "linear", "hann")
 PATCH_WEIGHTS: Final = ("uniform", "linear", "hann")
 FULL_WEIGHT: Final = 256
 """Weight along one axis outside all overlaps; the product of both axes and 254 fits into uint32."""
+_NO_DATA: Final = 255
 
 
 def taper(length: int, overlap: int, blend: str) -> NDArray[np.uint32]:
@@ -142,6 +146,46 @@ class SeamBlender:
         total = row_total[:, None] * col_total
         final = (2 * block[:height, :width] + total) // (2 * total)
         return tile.read.row, tile.read.col, final.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class BlendedTiles:
+    """Tiles that were stored with their margins, read as one raster in which they fade into each other.
+
+    The values are those of :class:`SeamBlender`, in any order and for any window.
+
+    Attributes:
+        store: Finished tiles, kept as whole read windows.
+        blend: ``linear`` or ``hann``.
+    """
+
+    store: TileStore
+    blend: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.store.shape
+
+    @cached_property
+    def _taper(self) -> NDArray[np.uint32]:
+        return taper(self.store.grid.read_shape[0], 2 * self.store.grid.halo, self.blend)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Return the blended pixels of a window inside the raster; 255 where no tile has data."""
+        total, weight = np.zeros(window.shape, np.uint32), np.zeros(window.shape, np.uint32)
+        for tile in tiles_in(self.store.grid, window.pad(self.store.grid.halo).clip(self.shape)):
+            kept = self.store.kept(tile)
+            part = kept.intersect(window)
+            if part.height and part.width:
+                values = self.store.read_tile(tile)[part.shift(-kept.row, -kept.col).slices]
+                rows, cols = part.shift(-tile.read.row, -tile.read.col).slices
+                shares = (self._taper[rows, None] * self._taper[cols]) * (values != _NO_DATA)
+                place = part.shift(-window.row, -window.col).slices
+                total[place] += shares * values
+                weight[place] += shares
+        found = (2 * total + weight) // np.maximum(2 * weight, 1)
+        return np.where(weight > 0, found, _NO_DATA).astype(np.uint8)
 
 
 def _total(weights: NDArray[np.uint32], overlap: int, *, first: bool, last: bool) -> NDArray[np.uint32]:

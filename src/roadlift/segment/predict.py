@@ -9,30 +9,36 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roadlift.errors import InputError, UsageError
-from roadlift.imagery import Grid, Stretch, Tile, Window
+from roadlift.errors import InputError
+from roadlift.imagery import Stretch, Tile, Window
 from roadlift.segment._stages import run_stages
-from roadlift.segment.blend import BLENDS, SeamBlender
+from roadlift.segment.blend import SeamBlender
+from roadlift.segment.options import PredictOptions, tile_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from roadlift.imagery import Pixels
+    from roadlift.imagery import Grid, Pixels
     from roadlift.model import Model, ModelCard
 
 NO_DATA: Final = 255
-STRETCHES: Final = ("percentile", "none")
 
 Result = TypeVar("Result")
+MAX_FLAT_COLOURS: Final = 8
+"""Colours whose answer is remembered: a tile of one colour all over is computed once for each."""
+
 UInt8 = NDArray[np.uint8]
 Bool = NDArray[np.bool_]
+Take = Callable[[Tile, UInt8], None]
+"""What finished tiles are handed to."""
 
 
 class Source(Protocol):
@@ -65,68 +71,14 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictOptions:
-    """How an image is cut, scaled and put together.
-
-    Attributes:
-        tile_size: Core of a tile in pixels, rounded up to a multiple of the model's stride; smaller when the
-            raster is.
-        halo: Margin read around each core in pixels, rounded up likewise; None is the model card's.
-        exact: Take the card's exact halo: the result no longer depends on the tiling.
-        blend: ``none`` (halo and crop), ``linear`` or ``hann`` (neighbouring tiles fade into each other).
-        overlap: Pixels that neighbouring tiles share when blending; None is a quarter of the tile.
-        batch_size: Tiles handed to the network at once; it never changes the result.
-        stretch: ``percentile`` or ``none``; None is the model card's.
-
-    Raises:
-        UsageError: When a value is not allowed, or two contradict each other.
-
-    Example:
-        >>> PredictOptions(blend="cosine")
-        Traceback (most recent call last):
-        roadlift.errors.UsageError: blend is 'cosine'; allowed: none, linear, hann
-    """
-
-    tile_size: int = 1024
-    halo: int | None = None
-    exact: bool = False
-    blend: str = "none"
-    overlap: int | None = None
-    batch_size: int = 1
-    stretch: str | None = None
-
-    def __post_init__(self) -> None:
-        _check_range("tile_size", self.tile_size, 1, 16384, "px")
-        _check_range("halo", self.halo, 0, 8192, "px")
-        _check_range("overlap", self.overlap, 0, 16384, "px")
-        _check_range("batch_size", self.batch_size, 1, 256, "tiles")
-        _check_choice("blend", self.blend, BLENDS)
-        if self.stretch is not None:
-            _check_choice("stretch", self.stretch, STRETCHES)
-        if self.exact and (self.halo is not None or self.blend != "none"):
-            raise UsageError(
-                "exact takes the halo from the model card and does not blend; leave out halo and blend"
-            )
-        if self.blend == "none" and self.overlap is not None:
-            raise UsageError(
-                "overlap belongs to blend linear or hann; with blend none the margin is called halo"
-            )
-        if self.blend != "none" and self.halo is not None:
-            raise UsageError(f"halo belongs to blend none; with blend {self.blend} give overlap")
-        if self.overlap is not None and self.overlap > self.tile_size:
-            raise UsageError(
-                f"overlap is {self.overlap} px; at most the tile size, {self.tile_size} px, is allowed"
-            )
-
-
 @dataclass(frozen=True)
 class PredictStats:
     """What a prediction did.
 
     Attributes:
-        tiles: Tiles of the grid.
+        tiles: Tiles that were asked for.
         skipped: Tiles without a valid pixel, for which the network did not run.
+        repeated: Tiles of one colour all over, for which the answer was known from an earlier one.
         pixels: Pixels of the raster.
         network_pixels: Pixels that went through the network, margins included.
         read_seconds: Time spent reading, scaling and mirroring.
@@ -137,6 +89,7 @@ class PredictStats:
 
     tiles: int
     skipped: int
+    repeated: int
     pixels: int
     network_pixels: int
     read_seconds: float
@@ -177,43 +130,87 @@ def predict(
         ...         stats = predict(source, load_model(), writer)
     """
     options = options or PredictOptions()
-    started = time.perf_counter()
     grid = tile_grid(source.shape, model.card, options)
-    stretch = fit_stretch(source, model.card, options)
-    run = _Run(source, model, sink, options, grid, stretch, progress)
+    return predict_tiles(
+        source,
+        model,
+        _cropping(sink) if options.blend == "none" else _blending(sink, grid, options.blend),
+        options,
+        grid=grid,
+        stretch=fit_stretch(source, model.card, options),
+        progress=progress,
+    )
+
+
+def predict_tiles(
+    source: Source,
+    model: Model,
+    take: Take,
+    options: PredictOptions,
+    *,
+    grid: Grid,
+    stretch: Stretch,
+    tiles: Iterable[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> PredictStats:
+    """Predict some tiles of a grid; the answer for a tile does not depend on which others are asked for.
+
+    Args:
+        source: The raster, at the model's ground resolution.
+        model: The network.
+        take: Called from one thread as ``take(tile, values)`` in the order of ``tiles``. The values are uint8, 0..254 or 255
+            for no data, over the tile's core, or its whole read window when blending, clipped to the raster.
+        options: How the tiles were laid and are handed to the network.
+        grid: The tiles, see :func:`tile_grid`.
+        stretch: The raster's scaling, see :func:`fit_stretch`.
+        tiles: Indices of the tiles; None means all.
+        progress: Called as ``progress(done_tiles, all_tiles)`` from the calling thread.
+
+    Raises:
+        InputError, ModelError, OutputError: As :func:`predict`.
+    """
+    started = time.perf_counter()
+    wanted = range(len(grid)) if tiles is None else list(tiles)
+    order = _Order(source, stretch, grid, wanted, options)
+    run = _Run(order, model, take, progress)
     run_stages(run.read(), run.compute, run.write, capacity=2)
+    counts = run.counts
     return PredictStats(
-        tiles=len(grid),
-        skipped=run.skipped,
+        tiles=len(wanted),
+        skipped=counts.skipped,
+        repeated=counts.repeated,
         pixels=source.shape[0] * source.shape[1],
-        network_pixels=run.network_pixels,
-        read_seconds=run.read_seconds,
-        network_seconds=run.network_seconds,
-        write_seconds=run.write_seconds,
+        network_pixels=counts.network_pixels,
+        read_seconds=counts.read_seconds,
+        network_seconds=counts.network_seconds,
+        write_seconds=counts.write_seconds,
         wall_seconds=time.perf_counter() - started,
     )
 
 
-def tile_grid(shape: tuple[int, int], card: ModelCard, options: PredictOptions) -> Grid:
-    """Lay the grid of tiles over a raster: what is read, run and written, one after the other.
+def _cropping(sink: Sink) -> Take:
+    """Pass cores on as they come."""
 
-    When blending, the halo is half the overlap: whole tiles of the neighbours then share the overlap.
+    def take(tile: Tile, values: UInt8) -> None:
+        sink.write(tile.core, values)
 
-    Args:
-        shape: Rows and columns of the raster.
-        card: The model's card; all sizes are rounded up to its stride.
-        options: Tile size, halo, blend.
+    return take
 
-    Raises:
-        UsageError: When the overlap is larger than the tile.
-    """
-    core = min(_round_up(options.tile_size, card.stride), _round_up(max(shape), card.stride))
-    if options.blend == "none":
-        halo = card.exact_halo if options.exact else card.halo if options.halo is None else options.halo
-    else:
-        overlap = core // 4 if options.overlap is None else options.overlap
-        halo = min((overlap + 1) // 2, core // 2 // card.stride * card.stride)
-    return Grid(shape, core=core, halo=_round_up(halo, card.stride), multiple=card.stride)
+
+def _blending(sink: Sink, grid: Grid, blend: str) -> Take:
+    """Blend tiles that come in grid order and pass on what no later one can change."""
+    blender = SeamBlender(grid, blend)
+
+    def take(tile: Tile, values: UInt8) -> None:
+        whole = np.zeros(tile.read.shape, np.uint8)
+        whole[_inside(tile.read.clip(grid.shape), tile.read)] = values
+        row, col, final = blender.add(tile, whole)
+        part = Window(row, col, *final.shape)
+        inside = part.clip(grid.shape)
+        if inside.height and inside.width:
+            sink.write(inside, final[_inside(inside, part)])
+
+    return take
 
 
 def fit_stretch(source: Source, card: ModelCard, options: PredictOptions) -> Stretch:
@@ -259,53 +256,80 @@ def read_tile(source: Source, tile: Tile, stretch: Stretch) -> tuple[UInt8, Bool
 
 
 @dataclass(frozen=True)
+class _Order:
+    """What one prediction reads: which tiles of what."""
+
+    source: Source
+    stretch: Stretch
+    grid: Grid
+    wanted: Sequence[int]
+    options: PredictOptions
+
+    @property
+    def blended(self) -> bool:
+        return self.options.blend != "none"
+
+    def kept(self, tile: Tile) -> Window:
+        """Return the part of the raster that is kept of a tile."""
+        return (tile.read if self.blended else tile.core).clip(self.grid.shape)
+
+    def job(self, tile: Tile) -> _Job:
+        """Read a tile; without an image where no pixel of what is kept counts."""
+        image, valid = read_tile(self.source, tile, self.stretch)
+        counting = valid[_inside(self.kept(tile), tile.read)]
+        return _Job(tile, counting, image, _flat_colour(image)) if counting.any() else _Job(tile)
+
+
+@dataclass(frozen=True)
 class _Job:
-    """One tile on its way: the image until the network has run, the probability afterwards."""
+    """One tile on its way: the image until the network has run, the probability afterwards.
+
+    ``valid`` covers what is kept of the tile, and is None where nothing is; ``colour`` is that of a tile of one colour.
+    """
 
     tile: Tile
-    valid: Bool | None
+    valid: Bool | None = None
     image: UInt8 | None = None
+    colour: bytes | None = None
+    repeats: bool = False
     probability: UInt8 | None = None
 
 
+@dataclass
+class _Counts:
+    """What the stages of one prediction count; each field has one writing thread."""
+
+    skipped: int = 0
+    repeated: int = 0
+    network_pixels: int = 0
+    read_seconds: float = 0.0
+    network_seconds: float = 0.0
+    write_seconds: float = 0.0
+
+
 class _Run:
-    """State of one prediction: the three stages and what they count. Each field has one writing thread."""
+    """State of one prediction: the three stages."""
 
     def __init__(
-        self,
-        source: Source,
-        model: Model,
-        sink: Sink,
-        options: PredictOptions,
-        grid: Grid,
-        stretch: Stretch,
-        progress: Callable[[int, int], None] | None,
+        self, order: _Order, model: Model, take: Take, progress: Callable[[int, int], None] | None
     ) -> None:
-        self._source = source
+        self._order = order
         self._model = model
-        self._sink = sink
-        self._batch_size = options.batch_size
-        self._grid = grid
-        self._stretch = stretch
+        self._take = take
         self._progress = progress
-        self._blender = None if options.blend == "none" else SeamBlender(grid, options.blend)
         self._waiting: deque[_Job] = deque()
+        self._flat: dict[bytes, UInt8 | None] = {}
         self._idle_seconds = 0.0
         self._done = 0
-        self.skipped = 0
-        self.network_pixels = 0
-        self.read_seconds = 0.0
-        self.network_seconds = 0.0
-        self.write_seconds = 0.0
+        self.counts = _Counts()
 
     def read(self) -> Iterator[_Job]:
-        """First stage: tiles in grid order; without an image where no pixel counts."""
-        for tile in self._grid:
+        """First stage: tiles in the order that was asked for."""
+        for index in self._order.wanted:
             started = time.perf_counter()
-            image, valid = read_tile(self._source, tile, self._stretch)
-            counting = valid if self._blender else valid[_inside(tile.core, tile.read)]
-            job = _Job(tile, valid, image) if counting.any() else _Job(tile, None)
-            self.read_seconds += time.perf_counter() - started
+            tile = self._order.grid[index]
+            job = self._order.job(tile)
+            self.counts.read_seconds += time.perf_counter() - started
             yield job
 
     def compute(self, jobs: Iterator[_Job], pass_on: Callable[[_Job], None]) -> None:
@@ -315,36 +339,44 @@ class _Run:
             for batch in batches:
                 for probability in batch:
                     job = self._waiting.popleft()
-                    self.network_pixels += probability.size
-                    self._finish(_Job(job.tile, job.valid, None, probability), pass_on)
-                    self._finish_skipped(pass_on)
-        self.network_seconds = time.perf_counter() - started - self._idle_seconds
+                    self.counts.network_pixels += probability.size
+                    if job.colour in self._flat:
+                        self._flat[job.colour] = probability
+                    self._finish(job, probability, pass_on)
+                    self._finish_known(pass_on)
+        self.counts.network_seconds = time.perf_counter() - started - self._idle_seconds
 
     def _batches(self, jobs: Iterator[_Job], pass_on: Callable[[_Job], None]) -> Iterator[UInt8]:
         """Images for the network; every job that was taken waits for its turn to be passed on."""
         images: list[UInt8] = []
         while (job := self._timed(lambda: next(jobs, None))) is not None:
-            self._waiting.append(_Job(job.tile, job.valid))
-            if job.image is None:
-                self.skipped += 1
-                self._finish_skipped(pass_on)
+            repeats = job.colour in self._flat
+            self._waiting.append(replace(job, image=None, repeats=repeats))
+            if job.image is None or repeats:
+                self._finish_known(pass_on)
                 continue
+            if job.colour is not None and len(self._flat) < MAX_FLAT_COLOURS:
+                self._flat[job.colour] = None
             images.append(job.image)
-            if len(images) == self._batch_size:
+            if len(images) == self._order.options.batch_size:
                 yield _stack(images)
                 images = []
         if images:
             yield _stack(images)
 
-    def _finish_skipped(self, pass_on: Callable[[_Job], None]) -> None:
-        while self._waiting and self._waiting[0].valid is None:
-            self._finish(self._waiting.popleft(), pass_on)
+    def _finish_known(self, pass_on: Callable[[_Job], None]) -> None:
+        """Pass on what needs no network: tiles without a valid pixel, and repeats of an answer that is there."""
+        while self._waiting and (self._waiting[0].valid is None or self._waiting[0].repeats):
+            job = self._waiting.popleft()
+            self.counts.skipped += job.valid is None
+            self.counts.repeated += job.repeats
+            self._finish(job, self._flat[job.colour] if job.repeats and job.colour else None, pass_on)
 
-    def _finish(self, job: _Job, pass_on: Callable[[_Job], None]) -> None:
-        self._timed(lambda: pass_on(job))
+    def _finish(self, job: _Job, probability: UInt8 | None, pass_on: Callable[[_Job], None]) -> None:
+        self._timed(lambda: pass_on(replace(job, probability=probability)))
         self._done += 1
         if self._progress is not None:
-            self._progress(self._done, len(self._grid))
+            self._progress(self._done, len(self._order.wanted))
 
     def _timed(self, wait: Callable[[], Result]) -> Result:
         """Wait for a neighbouring stage; that time is not the network's."""
@@ -355,36 +387,21 @@ class _Run:
             self._idle_seconds += time.perf_counter() - started
 
     def write(self, job: _Job) -> None:
-        """Last stage: blend or crop, mark what is invalid, write."""
+        """Last stage: crop, mark what is invalid, hand over."""
         started = time.perf_counter()
-        if self._blender is None:
-            self._write_core(job)
+        kept = self._order.kept(job.tile)
+        if job.probability is None or job.valid is None:
+            values = np.full(kept.shape, NO_DATA, np.uint8)
         else:
-            self._write_blended(job, self._blender)
-        self.write_seconds += time.perf_counter() - started
+            values = np.where(job.valid, job.probability[_inside(kept, job.tile.read)], np.uint8(NO_DATA))
+        self._take(job.tile, values)
+        self.counts.write_seconds += time.perf_counter() - started
 
-    def _write_core(self, job: _Job) -> None:
-        self._write_window(job, job.tile.core, job.tile.read, job.probability)
 
-    def _write_blended(self, job: _Job, blender: SeamBlender) -> None:
-        probability = job.probability
-        if probability is None:
-            probability = np.zeros(job.tile.read.shape, np.uint8)
-        row, col, final = blender.add(job.tile, probability)
-        part = Window(row, col, *final.shape)
-        self._write_window(job, part, part, final)
-
-    def _write_window(self, job: _Job, window: Window, frame: Window, values: UInt8 | None) -> None:
-        """Write the part of ``window`` that lies in the raster; ``values`` cover ``frame``."""
-        target = window.clip(self._source.shape)
-        if target.height == 0 or target.width == 0:
-            return
-        if values is None or job.valid is None:
-            array = np.full(target.shape, NO_DATA, np.uint8)
-        else:
-            valid = job.valid[_inside(target, job.tile.read)]
-            array = np.where(valid, values[_inside(target, frame)], np.uint8(NO_DATA))
-        self._sink.write(target, array)
+def _flat_colour(image: UInt8) -> bytes | None:
+    """Return the colour of an image of one colour all over, else None."""
+    first = image[0, 0]
+    return first.tobytes() if (image[0] == first).all() and (image == first).all() else None
 
 
 def _stack(images: list[UInt8]) -> UInt8:
@@ -392,20 +409,5 @@ def _stack(images: list[UInt8]) -> UInt8:
 
 
 def _inside(window: Window, frame: Window) -> tuple[slice, slice]:
-    """Index of ``window`` in an array that covers ``frame``; parts that stick out are cut off."""
-    row, col = window.row - frame.row, window.col - frame.col
-    return slice(max(row, 0), row + window.height), slice(max(col, 0), col + window.width)
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
-
-
-def _check_range(name: str, value: int | None, lowest: int, highest: int, unit: str) -> None:
-    if value is not None and not lowest <= value <= highest:
-        raise UsageError(f"{name} is {value}; allowed: {lowest} to {highest} {unit}")
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
+    """Index of ``window``, which lies inside ``frame``, in an array that covers ``frame``."""
+    return window.shift(-frame.row, -frame.col).slices
