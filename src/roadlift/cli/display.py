@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,28 @@ import click
 
 if TYPE_CHECKING:
     from roadlift.pipeline import Progress
+
+
+@contextmanager
+def job_display(*, quiet: bool) -> Iterator[Progress | None]:
+    """Show progress, and what a long job says: its plan, what it goes on from, what it leaves. Warnings even if quiet."""
+    logger, handler = logging.getLogger("roadlift"), _Spoken()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        with progress_display(quiet=quiet) as progress:
+            yield progress
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Spoken(logging.Handler):
+    """Print messages to standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
 
 
 @contextmanager

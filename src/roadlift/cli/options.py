@@ -102,7 +102,9 @@ predict_options = together(
         help="What computes the network.",
     ),
     click.option("--device", default="cpu", show_default=True, help="Processor of the runtime: cpu or gpu."),
-    click.option("--tile-size", type=int, default=1024, show_default=True, help="Core of a tile in pixels."),
+    click.option(
+        "--tile-size", type=int, help="Core of a tile in pixels.  [default: 1024, less where memory is short]"
+    ),
     click.option(
         "--exact", is_flag=True, help="Margin so wide that tiles equal the whole image bit for bit (slower)."
     ),
@@ -119,6 +121,11 @@ predict_options = together(
     click.option(
         "--batch-size", type=int, default=1, show_default=True, help="Tiles that the network sees at once."
     ),
+    click.option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory that the process may hold, as in 2GB.  [default: 60 % of what machine or container has]",
+    ),
 )
 threshold_options = together(
     click.option(
@@ -129,6 +136,9 @@ threshold_options = together(
         type=float,
         help="Probability down to which it is followed.  [default: the model's]",
     ),
+)
+journal_options = click.option(
+    "--restart", is_flag=True, help="Throw away unfinished work on this output and begin anew."
 )
 output_options = together(
     click.option("--overwrite", is_flag=True, help="Replace files that exist."),

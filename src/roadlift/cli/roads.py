@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from roadlift.cli.display import print_receipt, progress_display
+from roadlift.cli.display import job_display, print_receipt
 from roadlift.cli.options import (
     PATH,
     extract_options,
     input_options,
+    journal_options,
     json_option,
     limit_options,
     model_option,
@@ -34,6 +35,7 @@ from roadlift.cli.options import (
 )
 @click.option("--save-mask", type=PATH, help="Also write the road mask (COG, 0/1, 255 no data).")
 @click.option("--overlay", type=PATH, help="Also draw the roads over the image, as PNG.")
+@journal_options
 @json_option
 @output_options
 def extract(
@@ -43,6 +45,7 @@ def extract(
     save_probability: Path | None,
     save_mask: Path | None,
     overlay: Path | None,
+    restart: bool,
     as_json: bool,
     overwrite: bool,
     quiet: bool,
@@ -50,24 +53,26 @@ def extract(
 ) -> None:
     """Turn images into a road network: .gpkg, .geojson, .fgb, .parquet, .graphml or .osm.
 
-    Several images make one result where they share a CRS.
+    Several images make one result where they share a CRS. The work may be interrupted at any moment: the same command
+    goes on from there.
     """
-    from roadlift.pipeline import check_result, check_targets, extract
+    from roadlift.pipeline import check_result, extract
 
     chosen = extract_options(options)
-    check_targets((output, save_probability, save_mask, overlay), overwrite=overwrite)
     check_result(images, output, chosen, dst_crs=dst_crs)
-    with progress_display(quiet=quiet or as_json) as progress:
+    with job_display(quiet=quiet or as_json) as progress:
         roads = extract(
             images,
             chosen,
+            output=output,
+            dst_crs=dst_crs,
             save_probability=save_probability,
             save_mask=save_mask,
             overlay=overlay,
             overwrite=overwrite,
+            restart=restart,
             progress=progress,
         )
-        roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
     print_receipt(output, roads, as_json=as_json, quiet=quiet)
 
 
@@ -75,15 +80,21 @@ def extract(
 @click.argument("image")
 @click.argument("output", type=PATH)
 @predict_options
+@journal_options
 @output_options
-def predict(image: str, output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
-    """Turn an image into a road probability raster (COG, 0..254, 255 no data)."""
+def predict(image: str, output: Path, restart: bool, overwrite: bool, quiet: bool, **options: Any) -> None:
+    """Turn an image into a road probability raster (COG, 0..254, 255 no data).
+
+    The work may be interrupted at any moment: the same command goes on from there.
+    """
     from roadlift.pipeline import predict
 
-    with progress_display(quiet=quiet) as progress:
-        stats = predict(image, output, extract_options(options), overwrite=overwrite, progress=progress)
+    with job_display(quiet=quiet) as progress:
+        figures = predict(
+            image, output, extract_options(options), overwrite=overwrite, restart=restart, progress=progress
+        )
     if not quiet:
-        click.echo(f"{output}: {stats.pixels / 1e6:.2f} MPx in {stats.wall_seconds:.1f} s")
+        click.echo(f"{output}: {figures['pixels'] / 1e6:.2f} MPx in {figures['seconds']:.1f} s")
 
 
 @click.command()

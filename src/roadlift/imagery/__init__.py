@@ -3,10 +3,17 @@
 from roadlift.imagery.blank import blank_areas
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
-from roadlift.imagery.journal import Journal, fingerprint, journal_folder, open_journal, read_record
+from roadlift.imagery.journal import (
+    Journal,
+    fingerprint,
+    journal_folder,
+    noted_products,
+    open_journal,
+    read_record,
+)
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
 from roadlift.imagery.mosaic import Mosaic, open_imagery
-from roadlift.imagery.opening import MAX_PIXELS
+from roadlift.imagery.opening import MAX_PIXELS, set_cache
 from roadlift.imagery.roadraster import RoadRaster
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
 from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
@@ -35,9 +42,11 @@ __all__ = [
     "blank_areas",
     "fingerprint",
     "journal_folder",
+    "noted_products",
     "open_imagery",
     "open_journal",
     "read_probability",
     "read_record",
+    "set_cache",
     "tiles_in",
 ]

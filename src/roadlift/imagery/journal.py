@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FOLDER_SUFFIX: Final = ".roadlift"
 _RECORD: Final = "journal.json"
 _LOCK: Final = "lock"
+_PRODUCTS: Final = "products"
 _FORMAT: Final = 1
 _PROBES: Final = 4
 _PROBE_PIXELS: Final = 64
@@ -79,6 +80,30 @@ class Journal:
     def remove(self) -> None:
         """Remove the folder: the output is whole, or there is nothing worth keeping."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.parent.name.endswith(FOLDER_SUFFIX):
+            with suppress(OSError):
+                self.folder.parent.rmdir()
+
+    def note_product(self, path: str | Path) -> None:
+        """Note that a file beside the output is whole; whoever goes on may replace it.
+
+        Raises:
+            OutputError: The folder cannot be written to.
+        """
+        try:
+            with (self.folder / _PRODUCTS).open("a") as file:
+                file.write(json.dumps(str(Path(path).absolute())) + "\n")
+        except OSError as error:
+            raise OutputError(f"{self.folder} cannot be written to: {error.strerror or error}.") from error
+
+
+def noted_products(folder: Path) -> frozenset[Path]:
+    """Return the files that unfinished work has written beside its output."""
+    try:
+        lines = (folder / _PRODUCTS).read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(Path(json.loads(line)) for line in lines if line.endswith('"'))
 
 
 def open_journal(
@@ -159,8 +184,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     """Return what a journal was begun with: ``identity`` and ``facts``; None where there is none."""
     try:
         found: dict[str, Any] = json.loads((folder / _RECORD).read_text())
-    except FileNotFoundError:
-        return None
+    except OSError:
+        return None  # who is to write there finds out why
     except ValueError:
         return {}
     return found
@@ -182,8 +207,8 @@ def fingerprint(source: Any) -> dict[str, Any]:
         except InputError:
             digest.update(b"damaged")
         else:
-            digest.update(np.ascontiguousarray(pixels.values))
-            digest.update(np.ascontiguousarray(pixels.valid))
+            digest.update(pixels.values.tobytes())
+            digest.update(pixels.valid.tobytes())
     files = [(Path(file).name, Path(file).stat()) for file in source.files]
     listed = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in files]
     return {
@@ -238,7 +263,7 @@ def _release(locks: tuple[int, ...] | list[int]) -> None:
 
 
 def _empty(folder: Path) -> None:
-    for path in [folder / _RECORD, *folder.glob(f"*{SUFFIX}")]:
+    for path in [folder / _RECORD, folder / _PRODUCTS, *folder.glob(f"*{SUFFIX}")]:
         path.unlink(missing_ok=True)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 32
 """Images that are open at the same time."""
+_BLOCK = (512, 512)
 _FAR_APART = "Do the images lie far apart? Split them, or raise --max-pixels."
 
 
@@ -181,6 +182,11 @@ class Mosaic:
     def bands_named(self) -> bool:
         """Whether the first image itself says which bands are red, green and blue."""
         return self.colours == ("red", "green", "blue")
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """(rows, cols) of a block of an image as a planner may assume it: images are not looked into."""
+        return _BLOCK
 
     @property
     def files(self) -> tuple[Path, ...]:

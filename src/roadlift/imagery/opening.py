@@ -55,6 +55,15 @@ _SETTINGS = {
 _NOTHING_REMOTE = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}"}
 
 
+def set_cache(size: int) -> None:
+    """Set the memory in which GDAL keeps decoded blocks, one for the whole process.
+
+    Args:
+        size: Bytes.
+    """
+    _SETTINGS["GDAL_CACHEMAX"] = size
+
+
 def gdal_settings(*, only_url: str | None = None) -> rasterio.Env:
     """Return the GDAL settings that roadlift reads and writes with, as a context.
 

@@ -156,6 +156,12 @@ class ImagerySource:
         return (*self._notes, lost)
 
     @property
+    def block_shape(self) -> tuple[int, int]:
+        """(rows, cols) of a block of the file, which is decoded as a whole."""
+        rows, cols = self._file.block_shapes[self.bands[0] - 1]
+        return rows, cols
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Files of this machine that the pixels come from, those that a VRT names too."""
         return tuple(Path(name) for name in self._file.files if Path(name).is_file())

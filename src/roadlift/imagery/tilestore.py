@@ -1,8 +1,8 @@
 """Finished tiles on disk: appended to one file by each writer, read back window by window, never rewritten.
 
-A record is a head (magic, tile, flags, chunks, length, CRC-32), the lengths of its chunks, and the chunks: ``CHUNK_ROWS``
-rows each, compressed by zlib at its quickest. A writer that is killed leaves at most one torn record at the end of its own
-file, which no reader takes for a tile; writers that come later begin files of their own.
+A record is a head (magic, tile, flags, chunks, length), the lengths of its chunks, the chunks of ``CHUNK_ROWS`` rows
+each, compressed by zlib at its quickest, and the CRC-32 of all that. A writer that is killed leaves at most one torn
+record at the end of its own file, which no reader takes for a tile; writers that come later begin files of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS: Final = 64
 SUFFIX: Final = ".tiles"
-_HEAD: Final = struct.Struct("<4sIHHII")
+_HEAD: Final = struct.Struct("<4sIHHI")
+_CRC: Final = struct.Struct("<I")
 _MAGIC: Final = b"RLT1"
 _SKIPPED: Final = 1
 
@@ -208,12 +209,14 @@ class TileWriter:
             OutputError: The disk is full or gone.
         """
         lines = np.ascontiguousarray(values)
-        chunks = [zlib.compress(lines[row : row + CHUNK_ROWS], 1) for row in range(0, len(lines), CHUNK_ROWS)]
+        chunks = [
+            zlib.compress(lines[row : row + CHUNK_ROWS].data, 1) for row in range(0, len(lines), CHUNK_ROWS)
+        ]
         lengths = [len(chunk) for chunk in chunks]
         body = b"".join([struct.pack(f"<{len(lengths)}I", *lengths), *chunks])
         flags = _SKIPPED if skipped else 0
-        crc = zlib.crc32(body, tile.index * 2 + flags)
-        record = _HEAD.pack(_MAGIC, tile.index, flags, len(chunks), len(body), crc) + body
+        head = _HEAD.pack(_MAGIC, tile.index, flags, len(chunks), len(body))
+        record = b"".join([head, body, _CRC.pack(zlib.crc32(body, zlib.crc32(head)))])
         try:
             self._append(record)
         except OSError as error:
@@ -261,13 +264,13 @@ def _records_of(path: Path, position: int) -> Iterator[tuple[int, _Record, int]]
     with path.open("rb") as file:
         file.seek(position)
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
-            magic, index, flags, chunks, length, crc = _HEAD.unpack(head)
-            body = file.read(length) if magic == _MAGIC else b""
-            if not body or len(body) != length or zlib.crc32(body, index * 2 + flags) != crc:
+            magic, index, flags, chunks, length = _HEAD.unpack(head)
+            body, crc = (file.read(length), file.read(_CRC.size)) if magic == _MAGIC else (b"", b"")
+            if len(crc) != _CRC.size or zlib.crc32(body, zlib.crc32(head)) != _CRC.unpack(crc)[0]:
                 return
             lengths = struct.unpack_from(f"<{chunks}I", body)
             begin = position + _HEAD.size + 4 * chunks
-            position += _HEAD.size + length
+            position += _HEAD.size + length + _CRC.size
             yield index, _Record(path, begin, _bounds(lengths), bool(flags & _SKIPPED)), position
 
 

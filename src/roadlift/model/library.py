@@ -134,6 +134,16 @@ def is_quantised(graph: bytes) -> bool:
     return "DequantizeLinear" in summarise(graph).operators
 
 
+def expects_int8(name_or_path: str | Path, *, device: str = "cpu") -> bool:
+    """Whether :func:`load_model` would choose 8-bit arithmetic for a model here.
+
+    Raises:
+        UsageError: When there is no such model.
+        ModelError: When the file is not a safe ONNX model.
+    """
+    return is_quantised(_precise_bytes(name_or_path, precision="auto", device=device)[0])
+
+
 def _precise_bytes(name_or_path: str | Path, *, precision: str, device: str) -> tuple[bytes, str]:
     """Bytes of the file that fits the precision: a built-in model may have an int8 file beside its float one."""
     data, source = model_bytes(name_or_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roadlift.network.join import merge
-from roadlift.network.mask import road_mask
+from roadlift.network.mask import find_roads, road_mask
 from roadlift.network.options import NetworkOptions
 from roadlift.network.raster import Raster
 from roadlift.network.roadmap import RoadMap
@@ -17,6 +17,7 @@ __all__ = [
     "RoadMap",
     "Storage",
     "TracedGraph",
+    "find_roads",
     "merge",
     "register_storage",
     "road_mask",

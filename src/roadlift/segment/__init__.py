@@ -1,16 +1,33 @@
-"""Image to probability: patches, tiled prediction without seams, and blending."""
+"""Image to probability: patches, tiled prediction without seams, blending, and the plan of memory."""
 
-from roadlift.segment.blend import BLENDS
+from roadlift.segment.blend import BLENDS, BlendedTiles
 from roadlift.segment.options import PredictOptions, tile_grid
 from roadlift.segment.patches import patchify, unpatchify
+from roadlift.segment.plan import (
+    DEFAULT_TILE,
+    GRANTED_SHARE,
+    Pixelwise,
+    Plan,
+    granted_memory,
+    make_plan,
+    parse_bytes,
+)
 from roadlift.segment.predict import NO_DATA, PredictStats, fit_stretch, predict, predict_tiles
 
 __all__ = [
     "BLENDS",
+    "DEFAULT_TILE",
+    "GRANTED_SHARE",
     "NO_DATA",
+    "BlendedTiles",
+    "Pixelwise",
+    "Plan",
     "PredictOptions",
     "PredictStats",
     "fit_stretch",
+    "granted_memory",
+    "make_plan",
+    "parse_bytes",
     "patchify",
     "predict",
     "predict_tiles",

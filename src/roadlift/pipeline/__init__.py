@@ -1,0 +1,41 @@
+"""From image to road map: composes imagery, model, segment, network and export.
+
+:func:`extract` is the main job; :func:`predict` and :func:`vectorize` are its two halves. Finished tiles lie in a journal
+beside the output until it is whole.
+"""
+
+from roadlift.network import RoadMap
+from roadlift.pipeline.checks import check_result, check_targets
+from roadlift.pipeline.jobs import extract, peak_memory_mb, predict, predict_image, vectorize_work
+from roadlift.pipeline.options import ExtractOptions, network_options
+from roadlift.pipeline.rasters import vectorize
+from roadlift.pipeline.work import (
+    Compute,
+    Progress,
+    Work,
+    compute_here,
+    compute_missing,
+    open_work,
+    plan_work,
+)
+
+__all__ = [
+    "Compute",
+    "ExtractOptions",
+    "Progress",
+    "RoadMap",
+    "Work",
+    "check_result",
+    "check_targets",
+    "compute_here",
+    "compute_missing",
+    "extract",
+    "network_options",
+    "open_work",
+    "peak_memory_mb",
+    "plan_work",
+    "predict",
+    "predict_image",
+    "vectorize",
+    "vectorize_work",
+]

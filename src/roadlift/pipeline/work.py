@@ -1,0 +1,266 @@
+"""One image on its way: its plan, its journal, the tiles that are finished and those that are missing."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from roadlift.errors import RoadliftError
+from roadlift.imagery import (
+    Grid,
+    ImagerySource,
+    Journal,
+    Mosaic,
+    Stretch,
+    TileStore,
+    fingerprint,
+    open_journal,
+    read_record,
+    set_cache,
+)
+from roadlift.model import Model, ModelCard, available_threads, expects_int8, find_card, load_model
+from roadlift.network import Raster
+from roadlift.pipeline.options import ExtractOptions
+from roadlift.segment import (
+    GRANTED_SHARE,
+    BlendedTiles,
+    Pixelwise,
+    Plan,
+    PredictOptions,
+    PredictStats,
+    fit_stretch,
+    granted_memory,
+    make_plan,
+    parse_bytes,
+    predict_tiles,
+    tile_grid,
+)
+
+Progress = Callable[[int, int], None]
+LOG = logging.getLogger("roadlift")
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """An image with everything that computing any tile of it needs.
+
+    Attributes:
+        image: As given.
+        source: The image, open.
+        model: The network, ready.
+        options: As given.
+        prediction: How tiles are laid and put together.
+        plan: How the work keeps within its memory.
+        grid: The tiles.
+        stretch: The image's scaling.
+        journal: What is kept on disk until the output is whole.
+        store: The finished tiles.
+    """
+
+    image: str | Path
+    source: ImagerySource | Mosaic
+    model: Model
+    options: ExtractOptions
+    prediction: PredictOptions
+    plan: Plan
+    grid: Grid
+    stretch: Stretch
+    journal: Journal
+    store: TileStore
+
+    @property
+    def raster(self) -> Raster:
+        """The probability of the finished tiles as one raster."""
+        blend = self.prediction.blend
+        return self.store if blend == "none" else BlendedTiles(self.store, blend)
+
+
+Compute = Callable[[Work, Sequence[int], Progress | None], PredictStats]
+"""What computes tiles of some work and leaves them in its store."""
+
+
+def compute_here(
+    work: Work, tiles: Sequence[int], progress: Progress | None = None, *, name: str = "run"
+) -> PredictStats:
+    """Compute tiles in this process and add them to the store.
+
+    Args:
+        work: The image.
+        tiles: Indices of its grid.
+        progress: Called as ``progress(done, all)``.
+        name: Of this writer among those of the same work.
+
+    Raises:
+        InputError: The image is damaged.
+        ModelError: The network fails.
+        OutputError: The disk is full.
+    """
+    with work.store.writer(name) as writer:
+        return predict_tiles(
+            work.source,
+            work.model,
+            writer.write,
+            work.prediction,
+            grid=work.grid,
+            stretch=work.stretch,
+            tiles=tiles,
+            progress=progress,
+        )
+
+
+def compute_missing(work: Work, compute: Compute, progress: Progress | None) -> dict[str, Any]:
+    """Compute the tiles that are not there yet; returns the figures of the receipt."""
+    missing, total = work.store.missing(), len(work.grid)
+    known = total - len(missing)
+    if known:
+        LOG.info("%s: %d of %d tiles were finished earlier; going on from there", work.image, known, total)
+
+    def told(done: int, _: int) -> None:
+        if progress is not None:
+            progress(known + done, total)
+
+    figures: dict[str, Any] = {"tiles": total, "finished_earlier": known}
+    if missing:
+        stats = compute(work, missing, told)
+        figures |= {"without_data": stats.skipped, "repeated": stats.repeated}
+    if work.store.skipped:
+        figures["left_out"] = [asdict(work.grid[index].core) for index in work.store.skipped]
+    return figures
+
+
+@contextmanager
+def open_work(
+    image: str | Path,
+    options: ExtractOptions,
+    folder: Path | None,
+    *,
+    restart: bool = False,
+    shard: str | None = None,
+) -> Iterator[Work]:
+    """Open an image, plan the work and begin its journal, or go on with it.
+
+    The journal stays when the work is interrupted or the disk is full, and wherever tiles are finished; the caller removes
+    it when the output is whole.
+
+    Args:
+        image: As for extract.
+        options: As for extract.
+        folder: Of the journal; None takes a temporary one, which goes at the end.
+        restart: Throw away what is there.
+        shard: Name of the share that this process works on.
+
+    Raises:
+        UsageError: The journal was begun for other work, or another process has it.
+        InputError, LimitError, ModelError, OutputError: As extract.
+    """
+    if folder is None:
+        with (
+            tempfile.TemporaryDirectory(prefix="roadlift-") as temporary,
+            open_work(image, options, Path(temporary) / "work") as work,
+        ):
+            yield work
+        return
+    card = find_card(options.model)
+    begun = None if restart else read_record(folder)
+    with options.open(image, card) as source:
+        plan = plan_work(source, card, options, begun_with=_begun_tile(begun))
+        LOG.info("%s: %s", image, plan.render())
+        set_cache(plan.cache)
+        model = load_model(
+            options.model, runtime=options.runtime, device=options.device, threads=plan.threads
+        )
+        prediction = options.prediction(plan.tile_size)
+        stretch = _begun_stretch(begun) or fit_stretch(source, model.card, prediction)
+        identity = {
+            "image": fingerprint(source),
+            "model": _model_identity(model),
+            "options": options.deciding(),
+        }
+        facts = {
+            "image": str(image),
+            "options": asdict(options),
+            "tile_size": plan.tile_size,
+            "stretch": asdict(stretch),
+        }
+        with open_journal(folder, identity, facts, restart=restart, shard=shard) as journal:
+            grid = tile_grid(source.shape, model.card, prediction)
+            store = TileStore(folder, grid, whole_reads=prediction.blend != "none")
+            try:
+                yield Work(image, source, model, options, prediction, plan, grid, stretch, journal, store)
+            except BaseException as error:
+                _leave(journal, store, interrupted=not isinstance(error, RoadliftError))
+                raise
+
+
+def _leave(journal: Journal, store: TileStore, *, interrupted: bool) -> None:
+    """Keep what was worth the work, and say so."""
+    if store.finished:
+        LOG.warning(
+            "%d of %d tiles are kept in %s; the same command goes on from there",
+            len(store.finished),
+            len(store.grid),
+            journal.folder,
+        )
+    elif not interrupted:
+        journal.remove()
+
+
+def plan_work(
+    source: ImagerySource | Mosaic,
+    card: ModelCard,
+    options: ExtractOptions,
+    *,
+    begun_with: int | None = None,
+) -> Plan:
+    """Plan the memory of an extraction, see :func:`roadlift.segment.make_plan`.
+
+    Args:
+        source: The image, open.
+        card: The model's card.
+        options: As for extract.
+        begun_with: Tile size of work that goes on.
+    """
+    allowed = parse_bytes(options.max_memory) if options.max_memory else int(granted_memory() * GRANTED_SHARE)
+    one_file = isinstance(source, ImagerySource)
+    image = Pixelwise(
+        shape=source.shape,
+        native_shape=source.native_shape if one_file else source.shape,
+        block=source.block_shape,
+        pixel_bytes=source.band_count * source.dtype.itemsize,
+        warped=source.warped,
+    )
+    return make_plan(
+        image,
+        card,
+        options.prediction(begun_with),
+        max_memory=allowed,
+        threads=available_threads(),
+        fixed_tile=options.tile_size is not None or begun_with is not None,
+        int8=expects_int8(options.model, device=options.device),
+    )
+
+
+def _model_identity(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.card.name,
+        "version": model.card.version,
+        "sha256": model.card.sha256,
+        "runtime": model.runtime.name,
+        "precision": model.runtime.precision,
+    }
+
+
+def _begun_tile(record: dict[str, Any] | None) -> int | None:
+    return record["facts"]["tile_size"] if record and "facts" in record else None
+
+
+def _begun_stretch(record: dict[str, Any] | None) -> Stretch | None:
+    if not record or "facts" not in record:
+        return None
+    found = record["facts"]["stretch"]
+    return Stretch(tuple(found["low"]), tuple(found["high"]), found["fill"])
