@@ -171,7 +171,7 @@ def test_flags_and_options_have_the_same_names():
     flags = {parameter.name for parameter in cli.commands["extract"].params}
     assert set(ExtractOptions.__dataclass_fields__) <= flags
     defaults = {parameter.name: parameter.default for parameter in cli.commands["extract"].params}
-    for name in ("model", "runtime", "device", "tile_size", "blend", "batch_size"):
+    for name in ("model", "runtime", "device", "blend", "batch_size"):
         assert defaults[name] == getattr(ExtractOptions(), name)
 
 

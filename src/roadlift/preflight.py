@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,12 @@ from scipy import ndimage
 
 from roadlift.imagery import MAX_PIXELS, ImagerySource, Mosaic, Pixels, Stretch, open_imagery
 from roadlift.model import ModelCard, available_threads
-from roadlift.segment import PredictOptions, tile_grid
+from roadlift.segment import DEFAULT_TILE, Plan, PredictOptions, plan_source, tile_grid
 
 MEGAPIXELS_PER_SECOND_AND_THREAD = 3.0
 """Network pixels per second of one processor core, as measured for the built-in model; see docs/benchmarks.md."""
 START_SECONDS = 2.0
 VECTOR_SECONDS_PER_MEGAPIXEL = 0.15
-BASE_MEMORY_MB = 350.0
-TILE_BYTES_PER_PIXEL = 120.0
-RASTER_BYTES_PER_PIXEL = 14.0
 _BLANK_SHARE = 0.01
 _COARSE = 2.0
 
@@ -54,7 +51,8 @@ class Preflight:
         valid_share: Share of the pixels that hold image.
         tiles: Tiles that the network sees.
         expected_seconds: Estimate for this machine's processor count.
-        expected_memory_mb: Estimate of the peak.
+        expected_memory_mb: What the plan of memory comes to at most.
+        plan: How the work will keep within its memory.
         notes: What is assumed.
         problems: What may spoil the result.
     """
@@ -76,6 +74,7 @@ class Preflight:
     tiles: int
     expected_seconds: float
     expected_memory_mb: float
+    plan: Plan
     notes: tuple[str, ...]
     problems: tuple[Problem, ...]
 
@@ -104,6 +103,7 @@ class Preflight:
             "network works on": f"{how} {working_rows} x {working_cols} at {self.working_resolution_m:.3g} m per pixel",
             "valid": f"{self.valid_share:.1%}",
             "tiles": str(self.tiles),
+            "plan": self.plan.render(),
             "expected": f"about {self.expected_seconds:.0f} s and {self.expected_memory_mb:.0f} MB (estimates)",
         }
         text = [f"{name:<18} {value}" for name, value in lines.items()]
@@ -123,7 +123,9 @@ def inspect(
     stretch: str | None = None,
     max_pixels: int = MAX_PIXELS,
     on_read_error: str = "fail",
-    tile_size: int = 1024,
+    tile_size: int | None = None,
+    max_memory: str | None = None,
+    int8: bool = True,
 ) -> Preflight:
     """Look at an image without running the network.
 
@@ -138,13 +140,15 @@ def inspect(
         max_pixels: As for extract.
         on_read_error: As for extract.
         tile_size: As for extract.
+        max_memory: As for extract.
+        int8: Whether the network computes in 8 bits here.
 
     Returns:
         What was found.
 
     Raises:
         InputError: The image cannot be used.
-        LimitError: It is larger than allowed.
+        LimitError: It is larger than allowed, or the memory does not suffice.
         UsageError: Options contradict the file.
     """
     with open_imagery(
@@ -158,7 +162,11 @@ def inspect(
         on_read_error=on_read_error,
     ) as source:
         sample = source.sample()
-        grid = tile_grid(source.shape, card, PredictOptions(tile_size=tile_size))
+        wanted = PredictOptions(tile_size=tile_size or DEFAULT_TILE)
+        plan = plan_source(
+            source, card, wanted, max_memory=max_memory, fixed_tile=tile_size is not None, int8=int8
+        )
+        grid = tile_grid(source.shape, card, replace(wanted, tile_size=plan.tile_size))
         plain = (stretch or card.stretch) == "none"
         fitted = Stretch.fit(
             sample, low_percent=card.stretch_low_percent, high_percent=card.stretch_high_percent
@@ -166,7 +174,6 @@ def inspect(
         ranges = Stretch.none(source.dtype) if plain else fitted
         native = source.native_georef
         tile_pixels = grid.read_shape[0] * grid.read_shape[1]
-        working_pixels = source.shape[0] * source.shape[1]
         threads = available_threads()
         return Preflight(
             image=str(image),
@@ -186,10 +193,9 @@ def inspect(
             tiles=len(grid),
             expected_seconds=2.0
             + len(grid) * tile_pixels / 1e6 / (MEGAPIXELS_PER_SECOND_AND_THREAD * threads),
-            expected_memory_mb=BASE_MEMORY_MB
-            + (TILE_BYTES_PER_PIXEL * tile_pixels * (threads + 1) + RASTER_BYTES_PER_PIXEL * working_pixels)
-            / 1e6,
-            notes=source.notes,
+            expected_memory_mb=plan.expected_memory / 1e6,
+            plan=plan,
+            notes=(*source.notes, *plan.notes),
             problems=tuple(_problems(source, sample, card, scale_given=gsd is not None)),
         )
 

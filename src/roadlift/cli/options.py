@@ -91,9 +91,20 @@ limit_options = together(
         help="A damaged part of an image: an error, or no data while it is at most 5 % of the pixels.",
     ),
 )
+memory_options = together(
+    click.option(
+        "--tile-size", type=int, help="Core of a tile in pixels.  [default: 1024, less where memory is short]"
+    ),
+    click.option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory that the process may hold, as in 2GB.  [default: 60 % of what machine or container has]",
+    ),
+)
 predict_options = together(
     model_option,
     input_options,
+    limit_options,
     click.option(
         "--runtime",
         type=click.Choice(["openvino", "onnxruntime"]),
@@ -102,9 +113,7 @@ predict_options = together(
         help="What computes the network.",
     ),
     click.option("--device", default="cpu", show_default=True, help="Processor of the runtime: cpu or gpu."),
-    click.option(
-        "--tile-size", type=int, help="Core of a tile in pixels.  [default: 1024, less where memory is short]"
-    ),
+    memory_options,
     click.option(
         "--exact", is_flag=True, help="Margin so wide that tiles equal the whole image bit for bit (slower)."
     ),
@@ -120,11 +129,6 @@ predict_options = together(
     ),
     click.option(
         "--batch-size", type=int, default=1, show_default=True, help="Tiles that the network sees at once."
-    ),
-    click.option(
-        "--max-memory",
-        metavar="SIZE",
-        help="Memory that the process may hold, as in 2GB.  [default: 60 % of what machine or container has]",
     ),
 )
 threshold_options = together(

@@ -17,6 +17,7 @@ from roadlift.cli.options import (
     journal_options,
     json_option,
     limit_options,
+    memory_options,
     model_option,
     output_options,
     predict_options,
@@ -148,14 +149,14 @@ def vectorize(
 @model_option
 @input_options
 @limit_options
-@click.option("--tile-size", type=int, default=1024, show_default=True, help="Core of a tile in pixels.")
+@memory_options
 @json_option
 def inspect(image: str, model: str, as_json: bool, **options: Any) -> None:
     """Say what an image is, whether it will work, how long and how much memory it will take."""
-    from roadlift.model import find_card
+    from roadlift.model import expects_int8, find_card
     from roadlift.preflight import inspect
 
-    report = inspect(image, card=find_card(model), **options)
+    report = inspect(image, card=find_card(model), int8=expects_int8(model), **options)
     click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.render())
 
 

@@ -16,7 +16,6 @@ from roadlift.pipeline.work import (
     compute_here,
     compute_missing,
     open_work,
-    plan_work,
 )
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "network_options",
     "open_work",
     "peak_memory_mb",
-    "plan_work",
     "predict",
     "predict_image",
     "vectorize",

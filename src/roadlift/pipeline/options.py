@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from roadlift.imagery import ImagerySource
+from roadlift.imagery import MAX_PIXELS, ImagerySource, Mosaic, open_imagery
 from roadlift.model import DEFAULT_MODEL, ModelCard
 from roadlift.network import NetworkOptions
 from roadlift.segment import DEFAULT_TILE, PredictOptions
 
-_HOW: Final = frozenset({"batch_size", "device", "max_memory"})
+_HOW: Final = frozenset({"batch_size", "device", "max_memory", "max_pixels", "on_read_error"})
 """Options that may differ when a job goes on; the model's arithmetic is held against the journal by itself."""
 
 
@@ -28,6 +28,8 @@ class ExtractOptions:
         gsd: Metres per pixel of an image without CRS.
         crs: CRS of an image that does not name one.
         stretch: ``percentile`` or ``none``; None is the model's.
+        max_pixels: Larger images are refused, in the file and at the model's ground resolution.
+        on_read_error: What a damaged part of an image is: ``fail``, an error; ``nodata``, no data, up to 5 % of it.
         tile_size: Core of a tile in pixels; None is 1024, or less where memory is short.
         exact: Margins so wide that tiling cannot be seen in the result.
         blend: ``none``, ``linear`` or ``hann``.
@@ -50,6 +52,8 @@ class ExtractOptions:
     gsd: float | None = None
     crs: str | None = None
     stretch: str | None = None
+    max_pixels: int = MAX_PIXELS
+    on_read_error: str = "fail"
     tile_size: int | None = None
     exact: bool = False
     blend: str = "none"
@@ -77,15 +81,17 @@ class ExtractOptions:
         """Return the part that :mod:`roadlift.network` needs; the model's card fills what is not given."""
         return network_options(card, threshold=self.threshold, threshold_low=self.threshold_low)
 
-    def open(self, image: str | Path, card: ModelCard) -> ImagerySource:
-        """Open an image at the model's ground resolution."""
-        return ImagerySource(
+    def open(self, image: str | Path, card: ModelCard) -> ImagerySource | Mosaic:
+        """Open an image, or a folder, list or STAC document as one mosaic, at the model's ground resolution."""
+        return open_imagery(
             image,
             bands=self.bands,
             ground_resolution=card.ground_resolution_m,
             gsd=self.gsd,
             crs=self.crs,
             nodata=self.nodata,
+            max_pixels=self.max_pixels,
+            on_read_error=self.on_read_error,
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roadlift.errors import RoadliftError
+from roadlift.errors import RoadliftError, UsageError
 from roadlift.imagery import (
     Grid,
     ImagerySource,
@@ -23,20 +23,16 @@ from roadlift.imagery import (
     read_record,
     set_cache,
 )
-from roadlift.model import Model, ModelCard, available_threads, expects_int8, find_card, load_model
+from roadlift.model import Model, expects_int8, find_card, load_model
 from roadlift.network import Raster
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.segment import (
-    GRANTED_SHARE,
     BlendedTiles,
-    Pixelwise,
     Plan,
     PredictOptions,
     PredictStats,
     fit_stretch,
-    granted_memory,
-    make_plan,
-    parse_bytes,
+    plan_source,
     predict_tiles,
     tile_grid,
 )
@@ -166,9 +162,18 @@ def open_work(
             yield work
         return
     card = find_card(options.model)
+    options.network(card)  # what is wrong with it is said before the work
     begun = None if restart else read_record(folder)
     with options.open(image, card) as source:
-        plan = plan_work(source, card, options, begun_with=_begun_tile(begun))
+        tile_size = options.tile_size or _begun_tile(begun)
+        plan = plan_source(
+            source,
+            card,
+            options.prediction(tile_size),
+            max_memory=options.max_memory,
+            fixed_tile=tile_size is not None,
+            int8=expects_int8(options.model, device=options.device),
+        )
         LOG.info("%s: %s", image, plan.render())
         set_cache(plan.cache)
         model = load_model(
@@ -193,56 +198,21 @@ def open_work(
             try:
                 yield Work(image, source, model, options, prediction, plan, grid, stretch, journal, store)
             except BaseException as error:
-                _leave(journal, store, interrupted=not isinstance(error, RoadliftError))
+                _leave(journal, store, error)
                 raise
 
 
-def _leave(journal: Journal, store: TileStore, *, interrupted: bool) -> None:
+def _leave(journal: Journal, store: TileStore, error: BaseException) -> None:
     """Keep what was worth the work, and say so."""
-    if store.finished:
+    if store.finished and not isinstance(error, UsageError):
         LOG.warning(
             "%d of %d tiles are kept in %s; the same command goes on from there",
             len(store.finished),
             len(store.grid),
             journal.folder,
         )
-    elif not interrupted:
+    elif isinstance(error, RoadliftError):
         journal.remove()
-
-
-def plan_work(
-    source: ImagerySource | Mosaic,
-    card: ModelCard,
-    options: ExtractOptions,
-    *,
-    begun_with: int | None = None,
-) -> Plan:
-    """Plan the memory of an extraction, see :func:`roadlift.segment.make_plan`.
-
-    Args:
-        source: The image, open.
-        card: The model's card.
-        options: As for extract.
-        begun_with: Tile size of work that goes on.
-    """
-    allowed = parse_bytes(options.max_memory) if options.max_memory else int(granted_memory() * GRANTED_SHARE)
-    one_file = isinstance(source, ImagerySource)
-    image = Pixelwise(
-        shape=source.shape,
-        native_shape=source.native_shape if one_file else source.shape,
-        block=source.block_shape,
-        pixel_bytes=source.band_count * source.dtype.itemsize,
-        warped=source.warped,
-    )
-    return make_plan(
-        image,
-        card,
-        options.prediction(begun_with),
-        max_memory=allowed,
-        threads=available_threads(),
-        fixed_tile=options.tile_size is not None or begun_with is not None,
-        int8=expects_int8(options.model, device=options.device),
-    )
 
 
 def _model_identity(model: Model) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from roadlift.segment.plan import (
     granted_memory,
     make_plan,
     parse_bytes,
+    plan_source,
 )
 from roadlift.segment.predict import NO_DATA, PredictStats, fit_stretch, predict, predict_tiles
 
@@ -29,6 +30,7 @@ __all__ = [
     "make_plan",
     "parse_bytes",
     "patchify",
+    "plan_source",
     "predict",
     "predict_tiles",
     "tile_grid",

@@ -6,16 +6,20 @@ real runs.
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roadlift.errors import LimitError, UsageError
+from roadlift.model import available_threads
 from roadlift.segment.options import PredictOptions, tile_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
 
     from roadlift.model import ModelCard
 
@@ -44,7 +48,7 @@ class Pixelwise:
 
     Attributes:
         shape: (rows, cols) of the working grid.
-        native_shape: (rows, cols) of the file.
+        native_shape: (rows, cols) of the file, or of one file of several.
         block: (rows, cols) of a block of the file: what is decoded at once.
         pixel_bytes: Bytes of all bands of one pixel.
         warped: Whether pixels are resampled on the way.
@@ -55,6 +59,21 @@ class Pixelwise:
     block: tuple[int, int]
     pixel_bytes: int
     warped: bool
+
+
+class Storage(Protocol):
+    """What a plan needs to know of an open image: :class:`roadlift.imagery.ImagerySource` or ``Mosaic``."""
+
+    shape: tuple[int, int]
+    native_shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    band_count: int
+    warped: bool
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """(rows, cols) of what is decoded at once."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -136,6 +155,46 @@ def make_plan(
     )
 
 
+def plan_source(
+    source: Storage,
+    card: ModelCard,
+    options: PredictOptions,
+    *,
+    max_memory: str | None = None,
+    fixed_tile: bool = False,
+    int8: bool = True,
+) -> Plan:
+    """Plan the work on an open image on this machine, see :func:`make_plan`.
+
+    Args:
+        source: The image.
+        card: The model's card.
+        options: As asked for.
+        max_memory: As in ``2GB``; None is ``GRANTED_SHARE`` of what machine or container has.
+        fixed_tile: As for :func:`make_plan`.
+        int8: As for :func:`make_plan`.
+
+    Raises:
+        UsageError: ``max_memory`` is no amount of memory.
+        LimitError: It cannot be done in that memory.
+    """
+    return make_plan(
+        Pixelwise(
+            shape=source.shape,
+            native_shape=source.native_shape,
+            block=source.block_shape,
+            pixel_bytes=source.band_count * source.dtype.itemsize,
+            warped=source.warped,
+        ),
+        card,
+        options,
+        max_memory=parse_bytes(max_memory) if max_memory else int(granted_memory() * GRANTED_SHARE),
+        threads=available_threads(),
+        fixed_tile=fixed_tile,
+        int8=int8,
+    )
+
+
 def _plans(
     image: Pixelwise,
     card: ModelCard,
@@ -147,8 +206,6 @@ def _plans(
     int8: bool,
 ) -> Iterator[Plan]:
     """All ways to work, the best first."""
-    from dataclasses import replace
-
     activations = 1 if int8 else FLOAT_FACTOR
     for tile in (options.tile_size, *(() if fixed_tile else SMALLER_TILES)):
         grid = tile_grid(
@@ -189,7 +246,7 @@ def _concurrency(batch: int, threads: int) -> Iterator[tuple[int, int]]:
 
 def _useful_cache(image: Pixelwise, read_rows: int) -> int:
     """Bytes that hold all blocks that a row of tiles needs, where blocks are wider than tiles; else those of a few tiles."""
-    scale = image.native_shape[0] / image.shape[0]
+    scale = max(1.0, image.native_shape[0] / image.shape[0]) if image.warped else 1.0
     rows = int(read_rows * scale) + image.block[0]
     wide = image.block[1] > 2 * read_rows * scale
     columns = image.native_shape[1] if wide else 3 * (int(read_rows * scale) + image.block[1])
@@ -247,8 +304,6 @@ def _machine_memory(root: Path) -> int:
         found = re.search(r"^MemTotal:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
         if found:
             return int(found[1]) * 1024
-    import os
-
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
