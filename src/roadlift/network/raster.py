@@ -90,21 +90,25 @@ class View:
             >>> view.probability(np.array([[0.0, 0.25], [9.0, 9.0]])).tolist()
             [0.25, 1.0]
         """
-        low, high, part = [], [], []
-        for axis in (0, 1):
-            place = np.clip(points[:, axis], 0, self.shape[axis] - 1)
-            low.append(place.astype(np.int64))
-            high.append(np.minimum(low[axis] + 1, self.shape[axis] - 1))
-            part.append(place - low[axis])
-        total = np.zeros(len(points))
-        missing = np.zeros(len(points), dtype=bool)
-        for rows, down in ((low[0], 1 - part[0]), (high[0], part[0])):
-            for cols, across in ((low[1], 1 - part[1]), (high[1], part[1])):
-                corner = self.at(rows, cols)
-                missing |= corner == NO_DATA
-                total += corner * (down * across)
-        value: Floats = np.where(missing, np.nan, np.minimum(total / PROBABILITY_ONE, 1.0))
+        (row, down), (col, across) = (_cells(points[:, axis], self.shape[axis]) for axis in (0, 1))
+        flat, width = self.values.reshape(-1), self.values.shape[1]
+        here = (row - self.top) * width + col
+        below = here + width * (row < self.shape[0] - 1)
+        beside = (col < self.shape[1] - 1).astype(np.int64)
+        corners = [flat.take(place) for place in (here, here + beside, below, below + beside)]
+        upper, lower = (
+            left + (right.astype(np.float64) - left) * across for left, right in (corners[:2], corners[2:])
+        )
+        value: Floats = np.minimum((upper + (lower - upper) * down) / PROBABILITY_ONE, 1.0)
+        value[np.maximum.reduce(corners) == NO_DATA] = np.nan
         return value
+
+
+def _cells(places: Floats, size: int) -> tuple[Integers, Floats]:
+    """Split places along an axis into the pixel before and the share of the way to the next; clipped to the raster."""
+    inside = np.clip(places, 0, size - 1)
+    before = inside.astype(np.int64)
+    return before, inside - before
 
 
 def strip_rows(width: int) -> int:
