@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadlift.network.raster import NO_DATA, PROBABILITY_ONE, Raster, as_raster, read_strips
+from roadlift.network.raster import NO_DATA, PROBABILITY_ONE, Raster, View, as_raster, read_strips
 from roadlift.network.runs import Runs
+from roadlift.network.strips import map_strips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,16 +85,18 @@ def find_roads(raster: Raster, *, ground_resolution_m: float, options: NetworkOp
 
 def _threshold(raster: Raster, options: NetworkOptions) -> tuple[Runs, Booleans]:
     """Find the runs that reach the low threshold, and which of them reach the high one somewhere."""
-    lows, reaches = [], [np.empty(0, dtype=bool)]
-    for view in read_strips(raster):
-        low, high = (
-            Runs.of((view.values >= threshold * PROBABILITY_ONE) & (view.values != NO_DATA))
-            for threshold in (options.threshold_low, options.threshold)
-        )
-        width = low.shape[1]
-        inside = np.searchsorted(low.row * width + low.start, high.row * width + high.start, side="right")
-        found = np.zeros(len(low), dtype=bool)
-        found[inside - 1] = True
-        lows.append(low)
-        reaches.append(found)
-    return Runs.stacked(lows, raster.shape[1]), np.concatenate(reaches)
+    found = list(map_strips(lambda view: _threshold_strip(view, options), read_strips(raster)))
+    lows, reaches = [low for low, _ in found], [reaching for _, reaching in found]
+    return Runs.stacked(lows, raster.shape[1]), np.concatenate([np.empty(0, dtype=bool), *reaches])
+
+
+def _threshold_strip(view: View, options: NetworkOptions) -> tuple[Runs, Booleans]:
+    low, high = (
+        Runs.of((view.values >= threshold * PROBABILITY_ONE) & (view.values != NO_DATA))
+        for threshold in (options.threshold_low, options.threshold)
+    )
+    width = low.shape[1]
+    inside = np.searchsorted(low.row * width + low.start, high.row * width + high.start, side="right")
+    reaching = np.zeros(len(low), dtype=bool)
+    reaching[inside - 1] = True
+    return low, reaching

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from roadlift.network.raster import strip_rows
 from roadlift.network.runs import Runs
+from roadlift.network.strips import map_strips
 from roadlift.network.thin import halo, thin
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def skeletonise(roads: Runs, *, reach: int, max_run: int) -> Skeleton:
     continued = continue_border(roads, pad=reach, max_run=max_run)
     rows = roads.shape[0]
     step = max(strip_rows(continued.shape[1]), 1)
-    parts = [_strip(continued, top, min(top + step, rows), reach) for top in range(0, rows, step)]
+    parts = map_strips(lambda top: _strip(continued, top, min(top + step, rows), reach), range(0, rows, step))
     return Skeleton(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
