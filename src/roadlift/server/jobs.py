@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from roadlift.model import ModelCard, find_card, list_models
@@ -226,9 +227,11 @@ class Workshop:
     async def quick(self, task: str, job: StoredJob, arguments: Mapping[str, Any]) -> Any:
         """Do a task that a user waits for, in a job's folder."""
         self.store.touch(job.image)
-        return await self.quick_in(task, self.store.job_folder(job.id), arguments)
+        return await self.quick_in(task, self.store.job_folder(job.id), arguments, trusted=True)
 
-    async def quick_in(self, task: str, folder: Any, arguments: Mapping[str, Any]) -> Any:
+    async def quick_in(
+        self, task: str, folder: Path, arguments: Mapping[str, Any], *, trusted: bool = False
+    ) -> Any:
         """Do a task that a user waits for; only so many at a time, and only so many that wait.
 
         Raises:
@@ -241,7 +244,9 @@ class Workshop:
         self._waiting += 1
         try:
             async with self._quick:
-                return await self.children.run(task, folder, arguments, seconds=QUICK_SECONDS)
+                return await self.children.run(
+                    task, folder, arguments, trusted=trusted, seconds=QUICK_SECONDS
+                )
         finally:
             self._waiting -= 1
 
@@ -363,6 +368,6 @@ def _link_image(store: Store, image: StoredImage, job: StoredJob) -> None:
     os.link(store.image_folder(image.about.id) / name, store.job_folder(job.id) / name)
 
 
-def _remove(folder: Any) -> None:
+def _remove(folder: Path) -> None:
     with suppress(OSError):
         shutil.rmtree(folder, ignore_errors=True)

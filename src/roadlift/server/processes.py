@@ -1,8 +1,9 @@
-"""Child processes that do the work: one task each, with limits, and none left behind.
+"""Child processes that do the work, with limits, and none left behind.
 
 A child is started before it is needed and has imported everything when its task comes. It gets the task as one line of
-JSON and answers in lines of JSON. It ends when its task is done, when its limits are reached, when it is told to, and
-when the server is gone.
+JSON and answers in lines of JSON. A child that has touched what a user uploaded ends with its task; one that works on what
+we made ourselves may do further ones. It also ends when its limits are reached, when it is told to, and when the server
+is gone.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from roadlift.server.problems import Problem
 
+MOST_TASKS, MOST_READY = 50, 2
 _LINE_BYTES = 2**20
 _NOT_FOR_CHILDREN = ("ROADLIFT_TOKEN",)
 Report = Callable[[dict[str, Any]], None]
@@ -41,10 +43,11 @@ class Limits:
 
 
 class Child:
-    """One process that waits for its task, or works on it."""
+    """One process that waits for a task, or works on it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.tasks = 0
 
     @classmethod
     async def start(cls, root: Path, limits: Limits) -> Child:
@@ -58,7 +61,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=root,
-            env=environment | {"TMPDIR": str(root)},
+            env=environment,
             start_new_session=True,
             limit=_LINE_BYTES,
         )
@@ -72,21 +75,28 @@ class Child:
     async def run(
         self, task: str, folder: Path, arguments: Mapping[str, Any], limits: Limits, report: Report
     ) -> Any:
-        """Have the task done; see :meth:`Children.run`."""
+        """Have a task done; see :meth:`Children.run`. Afterwards the child waits for the next, or has ended."""
         order = {"task": task, "folder": str(folder), "arguments": dict(arguments), "limits": asdict(limits)}
+        self.tasks += 1
         try:
             async with asyncio.timeout(limits.seconds):
-                return await self._converse(order, report)
+                answer = await self._converse(order, report)
         except TimeoutError:
+            await self.end()
             raise Problem(
                 503,
                 "time_limit",
                 f"It took longer than the {limits.seconds:.0f} s that are allowed and was stopped.",
             ) from None
-        finally:
+        except BaseException:
             await self.end()
+            raise
+        if "error" in answer:
+            raise Problem(**answer["error"])
+        return answer["result"]
 
-    async def _converse(self, order: dict[str, Any], report: Report) -> Any:
+    async def _converse(self, order: dict[str, Any], report: Report) -> dict[str, Any]:
+        """Send the order and listen until there is a result or an error."""
         into, out = self._process.stdin, self._process.stdout
         if into is None or out is None:
             raise Problem(500, "internal", "The worker has no pipes.")
@@ -94,12 +104,9 @@ class Child:
             into.write(json.dumps(order).encode() + b"\n")
             await into.drain()
         async for line in out:
-            message = json.loads(line)
-            if "result" in message:
-                return message["result"]
-            if "error" in message:
-                error = message["error"]
-                raise Problem(error["status"], error["code"], error["message"])
+            message: dict[str, Any] = json.loads(line)
+            if "result" in message or "error" in message:
+                return message
             report(message)
         raise _died(await self._process.wait())
 
@@ -127,7 +134,7 @@ def _died(code: int) -> Problem:
 
 
 class Children:
-    """Starts children ahead of time, so that a task does not wait for imports.
+    """Keeps a child ready, so that a task does not wait for imports.
 
     Args:
         root: The data folder.
@@ -137,14 +144,14 @@ class Children:
     def __init__(self, root: Path, limits: Limits) -> None:
         self._root = root
         self._limits = limits
-        self._spare: asyncio.Task[Child] | None = None
+        self._ready: list[asyncio.Task[Child]] = []
         self._busy: set[Child] = set()
         self._closed = False
 
     def prepare(self) -> None:
-        """Start a spare child if there is none."""
-        if self._spare is None and not self._closed:
-            self._spare = asyncio.create_task(Child.start(self._root, self._limits))
+        """Start a child if none is ready."""
+        if not self._ready and not self._closed:
+            self._ready.append(asyncio.create_task(Child.start(self._root, self._limits)))
 
     async def run(
         self,
@@ -152,16 +159,18 @@ class Children:
         folder: Path,
         arguments: Mapping[str, Any],
         *,
+        trusted: bool = False,
         seconds: float | None = None,
         report: Report | None = None,
     ) -> Any:
-        """Do a task in a child of its own.
+        """Do a task in a child.
 
         Args:
-            task: Name out of ``worker.TASKS``.
+            task: Name out of ``tasks.TASKS``.
             folder: Where it works; it writes nowhere else.
             arguments: Plain values.
-            seconds: Time it may take; None is what :attr:`limits` say.
+            trusted: Whether it touches nothing but what we made; the child may then do further tasks.
+            seconds: Time it may take; None is what the limits say.
             report: Called with each message before the result.
 
         Returns:
@@ -170,32 +179,47 @@ class Children:
         Raises:
             Problem: The task failed, in its own words, or reached a limit.
         """
-        limits = (
-            self._limits
-            if seconds is None
-            else Limits(self._limits.memory_bytes, self._limits.file_bytes, seconds)
-        )
+        limits = self._limits if seconds is None else replace(self._limits, seconds=seconds)
         child = await self._take()
         self._busy.add(child)
         try:
             return await child.run(task, folder, arguments, limits, report or _unheard)
         finally:
-            self._busy.discard(child)
+            await self._put_back(child, trusted=trusted)
 
     async def _take(self) -> Child:
-        self.prepare()
-        spare, self._spare = self._spare, None
-        if spare is None:
-            raise Problem(503, "shutting_down", "The server is shutting down.")
-        child = await spare
-        self.prepare()
-        return child if child.alive else await Child.start(self._root, self._limits)
+        while True:
+            self.prepare()
+            if not self._ready:
+                raise Problem(503, "shutting_down", "The server is shutting down.")
+            child = await self._ready.pop()
+            if child.alive:
+                return child
+
+    async def _put_back(self, child: Child, *, trusted: bool) -> None:
+        """Keep a child that may do more; otherwise end it, and have another one ready."""
+        self._busy.discard(child)
+        if (
+            trusted
+            and child.alive
+            and child.tasks < MOST_TASKS
+            and len(self._ready) < MOST_READY
+            and not self._closed
+        ):
+            self._ready.append(asyncio.create_task(_ready(child)))
+        else:
+            await child.end()
+            self.prepare()
 
     async def close(self) -> None:
         """End every child."""
         self._closed = True
-        if self._spare is not None:
+        for starting in self._ready:
             with suppress(OSError):
-                await (await self._spare).end()
+                await (await starting).end()
         for child in tuple(self._busy):
             await child.end()
+
+
+async def _ready(child: Child) -> Child:
+    return child

@@ -37,6 +37,7 @@ from roadlift.server.layout import (
     result_folder,
 )
 from roadlift.server.placement import Placement, in_degrees
+from roadlift.server.problems import Problem
 
 WIDTHS_M: Final = (5.0, 8.0, 12.0)
 _DECIMALS = 7
@@ -76,13 +77,16 @@ def apply_edits(
         The summary of the edited roads.
 
     Raises:
-        UsageError: An edit names a road that is not there, or cannot be made.
+        Problem: An edit names a road that is not there, or cannot be made.
     """
     del report
     old = Path(result_folder(revision))
     found, place, placement = RoadMap.from_file(old / FOUND), read_place(), _placement()
     chosen = [_edit(edit, placement, found.crs) for edit in edits]
-    roads = edit_roads(found, chosen, metres_per_pixel=place["metres_per_pixel"]) if chosen else found
+    try:
+        roads = edit_roads(found, chosen, metres_per_pixel=place["metres_per_pixel"]) if chosen else found
+    except UsageError as error:
+        raise Problem(422, "bad_edit", str(error)) from error
     with _Folder(revision + 1) as folder:
         os.link(old / FOUND, folder / FOUND)
         roads.save(folder / ROADS)

@@ -1,53 +1,55 @@
-"""A child process: ``python -m roadlift.server.worker``. Reads one task, does it within its limits, answers, ends."""
+"""A child process: ``python -m roadlift.server.worker``. Reads tasks, does them within their limits, answers."""
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import resource
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from roadlift.errors import RoadliftError
-from roadlift.server.problems import words_of
+from roadlift.server.problems import Problem, words_of
 
 Report = Callable[..., None]
 _PATH = re.compile(r"(?<![\w.])/(?:[^\s/'\"<>:;,()]+/)+(?P<name>[^\s/'\"<>:;,()]*)")
 
 
 def main() -> None:
-    """Be ready, read the task, do it."""
-    limit(resource.RLIMIT_AS, int(sys.argv[1]))
-    limit(resource.RLIMIT_CORE, 0)
+    """Be ready, take tasks, do them; end when nobody is there any more to give one."""
+    memory = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     from roadlift.server.tasks import TASKS
 
-    line = sys.stdin.readline()
-    if not line:
-        return
-    order = json.loads(line)
-    threading.Thread(target=_end_with_the_server, daemon=True).start()
-    limits = order["limits"]
-    limit(resource.RLIMIT_CPU, int(limits["seconds"] * (os.cpu_count() or 1)) + 1)
-    limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
-    os.umask(0o077)
-    os.chdir(order["folder"])
-    os.environ["TMPDIR"] = order["folder"]
-    answer(answers, attempt(TASKS[order["task"]], order["arguments"], answers))
-    os._exit(0)  # threads of the runtimes need not be waited for
+    orders: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
+    while True:
+        order = orders.get()
+        begin(order["folder"], **order["limits"])
+        answer(answers, attempt(TASKS[order["task"]], order["arguments"], answers))
 
 
-def limit(kind: int, value: int) -> None:
-    """Lower a limit of this process; a hard limit that is lower stays."""
-    _, hard = resource.getrlimit(kind)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (value, value))
+def begin(folder: str, *, seconds: float, file_bytes: int, memory_bytes: int) -> None:
+    """Go to the task's folder and set the limits of the task; memory is limited from the start."""
+    del memory_bytes
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    allowed = used.ru_utime + used.ru_stime + seconds * (os.cpu_count() or 1)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(allowed) + 1, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    os.chdir(folder)
+    tempfile.tempdir = folder
 
 
 def attempt(task: Callable[..., Any], arguments: Mapping[str, Any], answers: IO[str]) -> dict[str, Any]:
@@ -58,6 +60,8 @@ def attempt(task: Callable[..., Any], arguments: Mapping[str, Any], answers: IO[
 
     try:
         return {"result": task(report=report, **arguments)}
+    except Problem as problem:
+        return failure(problem.status_code, problem.code, without_paths(problem.message))
     except RoadliftError as error:
         status, code, message = words_of(error)
         return failure(status, code, without_paths(message))
@@ -94,9 +98,10 @@ def answer(answers: IO[str], message: dict[str, Any]) -> None:
         os._exit(1)
 
 
-def _end_with_the_server() -> None:
-    """Wait until the server is gone, then go too."""
-    sys.stdin.read()
+def _read_orders(orders: queue.Queue[dict[str, Any]]) -> None:
+    """Pass orders on; when the server is gone, go too, whatever is being done."""
+    for line in sys.stdin:
+        orders.put(json.loads(line))
     os.killpg(0, signal.SIGKILL)
 
 
