@@ -73,7 +73,7 @@ from roadlift.errors import UsageError
 @click.option(
     "--job-memory",
     type=int,
-    default=8192,
+    default=4096,
     show_default=True,
     metavar="MIB",
     help="Address space of a job's process.",

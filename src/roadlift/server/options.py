@@ -50,7 +50,7 @@ class ServerOptions:
     max_pixels: int = 2000
     queue: int = 50
     time_to_live: float = 168.0
-    job_memory: int = 8192
+    job_memory: int = 4096
     job_time: float = 60.0
     receive_time: float = 20.0
 

@@ -182,6 +182,8 @@ class Children:
         limits = self._limits if seconds is None else replace(self._limits, seconds=seconds)
         child = await self._take()
         self._busy.add(child)
+        if not trusted:
+            self.prepare()  # while this one works
         try:
             return await child.run(task, folder, arguments, limits, report or _unheard)
         finally:
@@ -197,7 +199,7 @@ class Children:
                 return child
 
     async def _put_back(self, child: Child, *, trusted: bool) -> None:
-        """Keep a child that may do more; otherwise end it, and have another one ready."""
+        """Keep a child that may do more; otherwise end it."""
         self._busy.discard(child)
         if (
             trusted
@@ -209,7 +211,6 @@ class Children:
             self._ready.append(asyncio.create_task(_ready(child)))
         else:
             await child.end()
-            self.prepare()
 
     async def close(self) -> None:
         """End every child."""

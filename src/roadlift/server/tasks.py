@@ -1,21 +1,27 @@
-"""What child processes do. Each task works in its folder and returns plain values; it may report on the way."""
+"""What child processes do, by name. Each task works in its folder and returns plain values; it may report on the way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Final
 
-from roadlift.server.extraction import extract, vectorize
-from roadlift.server.intake import demo, inspect
-from roadlift.server.results import apply_edits, export, write_report
-
 Task = Callable[..., Any]
-TASKS: Final[Mapping[str, Task]] = {
-    "inspect": inspect,
-    "demo": demo,
-    "extract": extract,
-    "vectorize": vectorize,
-    "edit": apply_edits,
-    "export": export,
-    "report": write_report,
+TASKS: Final[Mapping[str, tuple[str, str]]] = {
+    "inspect": ("intake", "inspect"),
+    "demo": ("intake", "demo"),
+    "extract": ("extraction", "extract"),
+    "vectorize": ("extraction", "vectorize"),
+    "edit": ("results", "apply_edits"),
+    "export": ("results", "export"),
+    "report": ("results", "write_report"),
 }
+PARTS: Final = ("roadlift.server.intake", "roadlift.server.results", "roadlift.server.extraction", "openvino")
+"""What a child imports while it waits, in the order in which tasks need it."""
+
+
+def find_task(name: str) -> Task:
+    """Import a task."""
+    module, function = TASKS[name]
+    task: Task = getattr(import_module(f"roadlift.server.{module}"), function)
+    return task

@@ -12,13 +12,14 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from typing import IO, Any
 
 from roadlift.errors import RoadliftError
 from roadlift.server.problems import Problem, words_of
+from roadlift.server.tasks import PARTS, find_task
 
-Report = Callable[..., None]
 _PATH = re.compile(r"(?<![\w.])/(?:[^\s/'\"<>:;,()]+/)+(?P<name>[^\s/'\"<>:;,()]*)")
 
 
@@ -30,14 +31,21 @@ def main() -> None:
     os.umask(0o077)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
-    from roadlift.server.tasks import TASKS
-
     orders: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
+    warm_up(orders)
     while True:
         order = orders.get()
         begin(order["folder"], **order["limits"])
-        answer(answers, attempt(TASKS[order["task"]], order["arguments"], answers))
+        answer(answers, attempt(order["task"], order["arguments"], answers))
+
+
+def warm_up(orders: queue.Queue[dict[str, Any]]) -> None:
+    """Import what tasks need, until there is one."""
+    for part in PARTS:
+        if not orders.empty():
+            return
+        import_module(part)
 
 
 def begin(folder: str, *, seconds: float, file_bytes: int, memory_bytes: int) -> None:
@@ -52,14 +60,14 @@ def begin(folder: str, *, seconds: float, file_bytes: int, memory_bytes: int) ->
     tempfile.tempdir = folder
 
 
-def attempt(task: Callable[..., Any], arguments: Mapping[str, Any], answers: IO[str]) -> dict[str, Any]:
+def attempt(task: str, arguments: Mapping[str, Any], answers: IO[str]) -> dict[str, Any]:
     """Do the task; what goes wrong becomes an answer without paths of this machine."""
 
     def report(**message: Any) -> None:
         answer(answers, message)
 
     try:
-        return {"result": task(report=report, **arguments)}
+        return {"result": find_task(task)(report=report, **arguments)}
     except Problem as problem:
         return failure(problem.status_code, problem.code, without_paths(problem.message))
     except RoadliftError as error:
