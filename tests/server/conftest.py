@@ -1,67 +1,42 @@
-"""A server in this process, with real child processes, and an image and a finished job on it."""
+"""A server in this process, with real child processes, and images and finished jobs on it."""
 
 from __future__ import annotations
 
-import json
-import time
-
+import numpy as np
 import pytest
+from serving import SIDE, client_of, extract, png_of, upload
 
-pytest.importorskip("fastapi", reason="needs the extra server: pip install 'roadlift[server]'")
-
-from starlette.testclient import TestClient
-
-from roadlift.server.app import create_app
-from roadlift.server.options import ServerOptions
-
-HEADERS = {"X-Roadlift": "1"}
-BASE = "http://127.0.0.1:8000"
-
-
-def client_of(folder, **options):
-    """Return a client of an application of its own; use it in a with statement."""
-    app = create_app(ServerOptions(data=folder, **options))
-    return TestClient(app, base_url=BASE, headers=HEADERS, raise_server_exceptions=False)
+from roadlift.scene import render
 
 
 @pytest.fixture(scope="session")
 def client(tmp_path_factory):
-    """A server that all tests of the session share."""
-    with client_of(tmp_path_factory.mktemp("served"), max_upload=32) as shared:
+    """A server that all tests of the session share; its data folder is ``client.folder``."""
+    folder = tmp_path_factory.mktemp("served")
+    with client_of(folder, max_upload=2, queue=4) as shared:
+        shared.folder = folder
         yield shared
 
 
 @pytest.fixture(scope="session")
-def image(client):
-    """The demonstration's image on the shared server."""
-    answer = client.post("/api/images/demo")
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+def scene(tmp_path_factory):
+    """A small rendered scene as GeoTIFF: path."""
+    return render(11, shape=(SIDE, SIDE)).save(tmp_path_factory.mktemp("scene"), "town")[0]
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """The bytes of a plain picture, 96 x 64."""
+    return png_of(np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8))
+
+
+@pytest.fixture(scope="session")
+def image(client, scene):
+    """The scene on the shared server."""
+    return upload(client, scene.read_bytes(), "town.tif")
 
 
 @pytest.fixture(scope="session")
 def done(client, image):
-    """A finished job of the demonstration's image."""
-    answer = client.post("/api/jobs", json={"image": image["id"]})
-    assert answer.status_code == 202, answer.text
-    return wait(client, answer.json()["id"])
-
-
-def wait(client, job, *, seconds=120):
-    """Return a job when it has reached its final state."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = client.get(f"/api/jobs/{job}").json()
-        if found["state"] in ("done", "failed", "cancelled"):
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"job {job} has not ended after {seconds} s")
-
-
-def events(client, job):
-    """Return all events of a job until it ends: (name, data)."""
-    with client.stream("GET", f"/api/jobs/{job}/events") as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        text = "".join(answer.iter_text())
-    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("event")]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+    """A finished job of the scene."""
+    return extract(client, image)

@@ -10,6 +10,7 @@ from roadlift.errors import UsageError
 
 MEGABYTE = 2**20
 SHORTEST_TOKEN = 16
+LEAST_MEMORY = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,10 @@ class ServerOptions:
                 raise UsageError(
                     f"--{name.replace('_', '-')} is {getattr(self, name)}; give a number above 0."
                 )
+        if self.job_memory < LEAST_MEMORY:
+            raise UsageError(
+                f"--job-memory is {self.job_memory}; a job needs at least {LEAST_MEMORY} MiB of address space."
+            )
         if not 0 <= self.port <= 65535:
             raise UsageError(f"--port is {self.port}; allowed: 0 to 65535.")
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:

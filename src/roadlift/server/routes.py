@@ -56,6 +56,7 @@ MEDIA_TYPES = {
     "graphml": "application/xml",
     "osm": "application/xml",
 }
+ONLY_ON_EARTH = ("geojson", "osm")
 FOR_A_DAY = {"Cache-Control": "private, max-age=86400, immutable"}
 STILL_HERE_SECONDS = 15.0
 NEWS_PER_SECOND = 8
@@ -345,9 +346,16 @@ async def put_edits(found: TheJob, edits: Edits, shop: Shop) -> Edits:
 )
 async def download(found: TheJob, format: Format, shop: Shop) -> FileResponse:  # noqa: A002 - the path says so
     """Return the roads, with the edits, as a file of a format."""
-    suffix = str(format.value)
+    suffix, about = str(format.value), shop.store.image(found.image).about
+    if suffix in ONLY_ON_EARTH and not about.georeferenced:
+        raise Problem(
+            422,
+            "no_crs",
+            f"The image does not say where on Earth it lies, which {suffix} files need. Take another one, such as gpkg: its "
+            "roads are in pixels of the image.",
+        )
     path = shop.store.job_folder(found.id) / await shop.export(found, suffix)
-    name = f"{_stem(shop.store.image(found.image).about.name)}_roads.{suffix}"
+    name = f"{_stem(about.name)}_roads.{suffix}"
     return FileResponse(path, media_type=MEDIA_TYPES[suffix], filename=name)
 
 

@@ -53,8 +53,8 @@ async def receive_file(request: Request, path: Path, *, largest: int) -> str:
     if shutil.disk_usage(path.parent).free < FREE_BYTES:
         raise _disk_full()
     with path.open("wb") as file:
-        form = _Form(options[b"boundary"], file, largest)
         try:
+            form = _Form(options[b"boundary"], file, largest)
             async for chunk in request.stream():
                 form.feed(chunk)
                 if len(form.waiting) >= MEGABYTE:

@@ -20,6 +20,7 @@ from roadlift.errors import RoadliftError
 from roadlift.server.problems import Problem, words_of
 from roadlift.server.tasks import PARTS, find_task
 
+_NO_MEMORY = ("bad_alloc", "failed to map segment", "Cannot allocate memory", "Unable to allocate")
 _PATH = re.compile(r"(?<![\w.])/(?:[^\s/'\"<>:;,()]+/)+(?P<name>[^\s/'\"<>:;,()]*)")
 
 
@@ -73,13 +74,18 @@ def attempt(task: str, arguments: Mapping[str, Any], answers: IO[str]) -> dict[s
     except RoadliftError as error:
         status, code, message = words_of(error)
         return failure(status, code, without_paths(message))
-    except MemoryError:
-        return failure(
-            413, "over_limit", "It needs more memory than a job may have on this server; try a smaller image."
-        )
-    except Exception:  # noqa: BLE001 - the server answers in words and this process ends
+    except Exception as error:  # noqa: BLE001 - the server answers in words
+        if is_out_of_memory(error):
+            return failure(
+                413, "over_limit", "It needs more memory than a job may have here; try a smaller image."
+            )
         traceback.print_exc()
         return failure(500, "internal", "Something unexpected went wrong; the server's log has the details.")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that there was no memory; libraries in C++ say so in their own ways."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def failure(status: int, code: str, message: str) -> dict[str, Any]:

@@ -1,0 +1,149 @@
+"""Jobs: bounds of the queue, limits of the processes; what is left when they fail or nobody wants them. F16, F20."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from dataclasses import replace
+
+import pytest
+from serving import client_of, extract, problem
+
+from roadlift.errors import UsageError
+from roadlift.server.jobs import Live
+from roadlift.server.options import MEGABYTE
+from roadlift.server.problems import Problem
+from roadlift.server.processes import Children, Limits
+from roadlift.server.schema import Image, JobState
+from roadlift.server.store import Store, StoredImage
+from roadlift.server.worker import attempt, without_paths
+
+
+def test_queue_is_bounded(client, image):
+    """Four may wait and one runs; the next is told to come again."""
+    answers = [client.post("/api/jobs", json={"image": image["id"]}) for _ in range(12)]
+    taken = [answer.json()["id"] for answer in answers if answer.status_code == 202]
+    refused = [answer for answer in answers if answer.status_code != 202]
+    assert 4 <= len(taken) <= 6
+    for answer in refused:
+        words = problem(answer, 429, "queue_full")
+        assert "4 jobs" in words
+        assert answer.headers["retry-after"]
+    for job in reversed(taken):
+        assert client.delete(f"/api/jobs/{job}").status_code == 204
+
+
+def test_damaged_image_fails_in_words(client, scene):
+    content = scene.read_bytes()
+    answer = client.post("/api/images", files={"file": ("cut.tif", content[: len(content) // 2])})
+    words = problem(answer, 422, "unusable_image")
+    assert words.startswith("cut.tif is damaged")
+
+
+def test_time_limit(client, image, monkeypatch):
+    """The child is killed with all that it started, and the server goes on."""
+    children = client.app.state.workshop.children
+    monkeypatch.setattr(children, "_limits", replace(children._limits, seconds=0.3))
+    job = extract(client, image)
+    assert job["state"] == "failed"
+    assert job["error"]["code"] == "time_limit"
+    assert "0 s that are allowed" in job["error"]["message"]
+    assert not children._busy
+    assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
+
+
+@pytest.mark.parametrize(("mebibytes", "code"), [(60, "crashed"), (420, "over_limit")])
+def test_memory_limit(tmp_path, mebibytes, code):
+    """A child without memory ends in words: its own, or those of the one that waits for it."""
+
+    async def run():
+        children = Children(tmp_path, Limits(mebibytes * MEGABYTE, 2**30, 60.0))
+        try:
+            await children.run("demo", tmp_path, {"max_pixels": 10**9})
+        finally:
+            await children.close()
+
+    with pytest.raises(Problem) as caught:
+        asyncio.run(run())
+    assert caught.value.code == code
+    assert "memory" in caught.value.message
+
+
+def test_unused_images_go(tmp_path, image):
+    store = Store(tmp_path)
+    about = Image.model_validate({**image, "created": time.time() - 7200})
+    store.image_folder(about.id).mkdir()
+    store.add_image(StoredImage(about, ".tif"))
+    store.close()
+    with client_of(tmp_path, time_to_live=1.0) as client:
+        problem(client.get(f"/api/images/{about.id}"), 404, "not_found")
+        assert list((tmp_path / "images").iterdir()) == []
+    store = Store(tmp_path)
+    assert store.unused_images(time.time()) == []
+    store.close()
+
+
+def test_used_images_stay(tmp_path, image):
+    store = Store(tmp_path)
+    about = Image.model_validate({**image, "created": 0.0})
+    store.add_image(StoredImage(about, ".tif"))
+    assert store.unused_images(time.time() - 10) == [about.id]
+    store.touch(about.id)
+    assert store.unused_images(time.time() - 10) == []
+    store.close()
+
+
+def test_one_server_per_folder(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(UsageError, match="another server"):
+        Store(tmp_path)
+    store.close()
+    Store(tmp_path).close()
+
+
+def test_what_nobody_knows_is_removed(tmp_path):
+    store = Store(tmp_path)
+    (store.image_folder("left-over")).mkdir()
+    (store.image_folder("left-over") / "arriving").write_bytes(b"x")
+    store.recover()
+    assert list((tmp_path / "images").iterdir()) == []
+    store.close()
+
+
+def test_remaining_time():
+    live = Live()
+    assert live.remaining_s is None
+    live.note({"done": 1, "total": 11})
+    assert live.remaining_s is None
+    live.first -= 10.0
+    live.note({"done": 6, "total": 11})
+    assert live.remaining_s == pytest.approx(10.0, abs=0.2)
+
+
+def test_states():
+    assert [state for state in JobState if state.final] == ["done", "failed", "cancelled"]
+
+
+def test_errors_of_a_child_have_no_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = attempt("vectorize", {"model": "roadlift-1m", "threshold": 0.5, "revision": 1}, io.StringIO())
+    text = json.dumps(found)
+    assert "error" in found
+    assert str(tmp_path) not in text
+    assert without_paths(f"{tmp_path}/x.tif and /a/b") == "x.tif and b"
+
+
+def test_deleted_while_it_runs(client, image):
+    job = client.post("/api/jobs", json={"image": image["id"]}).json()
+    while client.get(f"/api/jobs/{job['id']}").json()["state"] == "queued":
+        time.sleep(0.02)
+    assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
+    assert not (client.folder / "jobs" / job["id"]).exists()
+    assert client.get("/api/health").json() | {"version": ""} == {
+        "status": "ok",
+        "queued": 0,
+        "running": 0,
+        "version": "",
+    }
