@@ -32,6 +32,7 @@ NODE_M: Final = 4.0
 """A place on a road so near to its end is that end."""
 TOUCH_M: Final = 2.0
 """An issue so near to an edge is about it."""
+TOUCHING: Final = 1e-6
 NONE: Final = -1
 
 
@@ -187,7 +188,7 @@ def _with_drawn(
             f"edit {index + 1}: the drawn road begins and ends at one place of a road; draw it longer"
         )
     places: dict[int, list[Floats]] = {}
-    for row in tree.query(line, predicate="dwithin", distance=1e-6):
+    for row in tree.query(line, predicate="dwithin", distance=TOUCHING):
         for meeting in _meetings(line, others[row]):
             place = _at_end(meeting, others[row])
             places.setdefault(int(row), []).append(place)
@@ -214,12 +215,17 @@ def _at_end(place: Floats, line: shapely.LineString) -> Floats:
     return nearest if distance.min() <= NODE_M else place
 
 
-def _meetings(line: shapely.LineString, other: shapely.LineString) -> list[Floats]:
-    """Return the places where two lines meet; of a stretch that they share its ends."""
-    shared = shapely.get_parts(shapely.intersection(line, other))
-    touching = [end for end in (line.coords[0], line.coords[-1]) if other.distance(shapely.Point(end)) < 1e-6]
+def _meetings(line: shapely.LineString, other: shapely.LineString) -> Floats:
+    """Return the places where two lines meet that touch, (n, 2); of a stretch that they share its ends."""
+    shared = [part for part in shapely.get_parts(shapely.intersection(line, other)) if not part.is_empty]
     ends = [shapely.get_coordinates(part)[[0, -1]] for part in shared]
-    return list(np.unique(np.concatenate([*ends, np.reshape(touching, (-1, 2))]), axis=0))
+    touching = [
+        end for end in (line.coords[0], line.coords[-1]) if other.distance(shapely.Point(end)) < TOUCHING
+    ]
+    places = np.concatenate([*ends, np.reshape(touching, (-1, 2))])
+    return np.unique(
+        places if len(places) else shapely.get_coordinates(shapely.shortest_line(other, line))[:1], axis=0
+    )
 
 
 def _cut(

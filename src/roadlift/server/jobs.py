@@ -58,6 +58,7 @@ class Watchers:
     """Events of those who wait for news of a job."""
 
     events: dict[str, set[asyncio.Event]] = field(default_factory=dict)
+    closed: bool = False
 
     @contextmanager
     def watch(self, job: str) -> Iterator[asyncio.Event]:
@@ -70,6 +71,12 @@ class Watchers:
             self.events[job].discard(event)
             if not self.events[job]:
                 del self.events[job]
+
+    def close(self) -> None:
+        """Send everybody home."""
+        self.closed = True
+        for event in set().union(*self.events.values()):
+            event.set()
 
     def tell(self, job: str) -> None:
         """Say that there is news of a job."""

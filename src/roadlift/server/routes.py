@@ -404,7 +404,7 @@ async def _events(shop: Workshop, job: str) -> AsyncIterator[str]:
             if text != told:
                 told = text
                 yield f"event: job\ndata: {text}\n\n"
-            if now.state.final:
+            if now.state.final or shop.watchers.closed:
                 return
             try:
                 await asyncio.wait_for(news.wait(), STILL_HERE_SECONDS)

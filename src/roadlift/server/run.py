@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Final
 
 import h11
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from roadlift.errors import OutputError
@@ -50,20 +52,35 @@ def serve(options: ServerOptions, *, ready: Callable[[str], None]) -> None:
         )
         host = f"[{options.host}]" if ":" in options.host else options.host
         ready(f"http://{host}:{listener.getsockname()[1]}")
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, app).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        raise OutputError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; give another --port or --host"
-        ) from error
+    with ExitStack() as failing:
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            listener = failing.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+        except OSError as error:
+            raise OutputError(
+                f"cannot listen on {host}, port {port}: {error.strerror}; give another --port or --host"
+            ) from error
+        failing.pop_all()
     return listener
+
+
+class _Server(uvicorn.Server):
+    """Ends streams of events when it ends, which else would wait for their jobs."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        self._app.state.workshop.watchers.close()
+        await super().shutdown(sockets)
 
 
 class ImpatientProtocol(H11Protocol):
