@@ -24,7 +24,10 @@ def put(client, job, *edits):
 def test_edits_are_in_map_summary_and_download(client, image, done, edited, tmp_path):
     west, south, east, north = image["bounds"]
     longest = max(features(client, edited), key=lambda edge: edge["properties"]["length_m"])
-    line = [[west + 0.1 * (east - west), north - 0.1 * (north - south)], [(west + east) / 2, (south + north) / 2]]
+    line = [
+        [west + 0.1 * (east - west), north - 0.1 * (north - south)],
+        [(west + east) / 2, (south + north) / 2],
+    ]
     drawn = {"action": "draw", "coordinates": line}
     answer = put(client, edited, {"action": "delete", "edge": longest["id"]}, drawn)
     assert answer.status_code == 200, answer.text
@@ -58,7 +61,11 @@ def test_dropped_with_the_roads_that_they_are_about(client, done, edited):
     [
         ({"action": "delete", "edge": "99999"}, "bad_edit", "edit 2: there is no road 99999"),
         ({"action": "draw", "coordinates": [[0, 0], [1e-9, 0]]}, "bad_edit", "edit 2"),
-        ({"action": "draw", "coordinates": [[10, 50], [10, 51]]}, "bad_edit", "edit 2: the drawn road leaves the image"),
+        (
+            {"action": "draw", "coordinates": [[10, 50], [10, 51]]},
+            "bad_edit",
+            "edit 2: the drawn road leaves the image",
+        ),
         ({"action": "draw", "coordinates": [[0, 0]]}, "invalid", "coordinates"),
         ({"action": "draw", "coordinates": [[0, 91], [0, 0]]}, "invalid", "90"),
         ({"action": "move", "edge": 1}, "invalid", "action"),
@@ -74,7 +81,9 @@ def test_edits_that_cannot_be_change_nothing(client, done, edit, code, says):
 def test_issues_most_important_first(client, done):
     issues = [one["properties"] for one in features(client, done["id"], "issues")]
     assert len(issues) == done["summary"]["issues"]
-    assert [one["importance"] for one in issues] == sorted((one["importance"] for one in issues), reverse=True)
+    assert [one["importance"] for one in issues] == sorted(
+        (one["importance"] for one in issues), reverse=True
+    )
     assert all(one["words"] and one["reason"] and one["kind"] for one in issues)
     edges = {edge["id"]: edge["properties"] for edge in features(client, done["id"])}
     for one in issues:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ import numpy as np
 
 from roadlift import __version__
 from roadlift.errors import InputError
-from roadlift.imagery import Georef, ProbabilityWriter, Window, read_probability
+from roadlift.imagery import Georef, ProbabilityWriter, Tile, Window, read_probability
 from roadlift.imagery.preview import OpenRaster
-from roadlift.model import ModelCard, find_card, load_model
+from roadlift.model import ModelCard, find_card
 from roadlift.network import RoadMap
 from roadlift.network import vectorize as vectorize_raster
-from roadlift.pipeline import ExtractOptions, network_options
-from roadlift.segment import predict
-from roadlift.server.layout import FILLING, PROBABILITY, image_file
+from roadlift.pipeline import ExtractOptions, Progress, Work, compute_missing, network_options, open_work
+from roadlift.segment import PredictStats, predict_tiles
+from roadlift.server.layout import FILLING, PROBABILITY, WORK, image_file
 from roadlift.server.placement import Placement
 from roadlift.server.results import new_result, read_place, write_place
 
@@ -36,6 +37,7 @@ def extract(
 ) -> dict[str, Any]:
     """Find the roads of ``image`` + ``suffix`` in the current folder.
 
+    Finished tiles are kept until all is done: a job that is broken off goes on from there when it runs again.
     Reports ``done`` and ``total`` tiles, and ``drawn`` when there is more probability to look at.
 
     Args:
@@ -53,45 +55,65 @@ def extract(
     started = time.perf_counter()
     image = Path(image_file(suffix))
     options = ExtractOptions(model=model, gsd=gsd, threshold=threshold)
-    network = load_model(model)
     try:
-        with options.open(image, network.card) as source:
-            placement = Placement.of(source.native_georef, source.native_shape)
-            filling = OpenRaster(FILLING, source.shape, placement.georef(source.georef))
-            sink = _ReportingSink(filling, lambda: report(drawn=True))
-            predict(
-                source,
-                network,
-                sink,
-                options.prediction(),
-                progress=lambda done, total: report(done=done, total=total),
-            )
+        with open_work(image, options, Path(WORK)) as work:
+            card, native = work.model.card, work.source.native_georef
+            placement = Placement.of(native, work.source.native_shape)
+            georef = placement.georef(work.source.georef)
+            probability = _fill(work, georef, report)
             place = {
                 "shape": placement.shape,
-                "crs": None if source.native_georef.crs is None else source.native_georef.crs.to_wkt(),
-                "ground_resolution_m": source.ground_resolution_m,
-                "metres_per_pixel": source.ground_resolution_m / source.georef.transform[0],
-                "transform": list(source.georef.transform[:6]),
-                "notes": list(source.notes),
+                "crs": None if native.crs is None else native.crs.to_wkt(),
+                "ground_resolution_m": work.source.ground_resolution_m,
+                "metres_per_pixel": work.source.ground_resolution_m / work.source.georef.transform[0],
+                "transform": list(work.source.georef.transform[:6]),
+                "notes": list(work.source.notes),
                 "image": name,
-                "model": {
-                    "name": network.card.name,
-                    "version": network.card.version,
-                    "sha256": network.card.sha256,
-                },
-                "options": asdict(options) | {"model": network.card.name},
+                "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+                "options": asdict(options) | {"model": card.name},
             }
-            georef = placement.georef(source.georef)
     except InputError as error:
         raise type(error)(str(error).replace(str(image), name)) from error
-    probability = filling.read()
     with ProbabilityWriter(PROBABILITY, probability.shape, georef, overwrite=True) as writer:
         writer.write(Window(0, 0, *probability.shape), probability)
     write_place(place)
-    roads = _roads(probability, georef, network.card, threshold, time.perf_counter() - started)
+    roads = _roads(probability, georef, card, threshold, time.perf_counter() - started)
     summary = new_result(roads, revision, seconds=time.perf_counter() - started)
     Path(FILLING).unlink()
+    shutil.rmtree(WORK, ignore_errors=True)
     return summary
+
+
+def _fill(work: Work, georef: Georef, report: Callable[..., None]) -> np.ndarray:
+    """Compute the tiles that are missing, showing each as it comes; returns the whole probability."""
+    filling = OpenRaster(FILLING, work.source.shape, georef)
+
+    def show(tile: Tile, values: np.ndarray) -> None:
+        filling.write(tile.core.clip(work.source.shape), values)
+        report(drawn=True)
+
+    def compute(work: Work, tiles: Sequence[int], progress: Progress | None) -> PredictStats:
+        with work.store.writer("served") as writer:
+
+            def take(tile: Tile, values: np.ndarray) -> None:
+                writer.write(tile, values)
+                show(tile, values)
+
+            return predict_tiles(
+                work.source,
+                work.model,
+                take,
+                work.prediction,
+                grid=work.grid,
+                stretch=work.stretch,
+                tiles=tiles,
+                progress=progress,
+            )
+
+    for index in sorted(work.store.finished):
+        show(work.grid[index], work.store.read_tile(work.grid[index]))
+    compute_missing(work, compute, lambda done, total: report(done=done, total=total))
+    return work.raster.read(Window(0, 0, *work.source.shape))
 
 
 def vectorize(*, report: Callable[..., None], model: str, threshold: float, revision: int) -> dict[str, Any]:
@@ -111,17 +133,6 @@ def vectorize(*, report: Callable[..., None], model: str, threshold: float, revi
     probability, georef = read_probability(PROBABILITY)
     roads = _roads(probability, georef, find_card(model), threshold, 0.0)
     return new_result(roads, revision, seconds=time.perf_counter() - started)
-
-
-class _ReportingSink:
-    """Passes windows on and says that there is more to look at."""
-
-    def __init__(self, raster: OpenRaster, drawn: Callable[[], None]) -> None:
-        self._raster, self._drawn = raster, drawn
-
-    def write(self, window: Window, values: np.ndarray) -> None:
-        self._raster.write(window, values)
-        self._drawn()
 
 
 def _roads(

@@ -220,7 +220,10 @@ class Workshop:
         """Replace the edits of a finished job."""
         async with self._finished(job) as job:
             listed = edits.model_dump(mode="json")["edits"]
-            summary = await self.quick("edit", job, {"edits": listed, "revision": job.revision})
+            bounds = self.store.image(job.image).about.bounds
+            seconds = 0.0 if job.summary is None else job.summary.seconds
+            arguments = {"edits": listed, "revision": job.revision, "bounds": bounds, "seconds": seconds}
+            summary = await self.quick("edit", job, arguments)
             return self._new_revision(job, summary, threshold=job.threshold, edits=len(listed), listed=edits)
 
     async def export(self, job: StoredJob, suffix: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 PREVIEW: Final = "preview.tif"
 FILLING, PROBABILITY = "filling.tif", "probability.tif"
+WORK: Final = "work"
 PLACE: Final = "place.json"
 FOUND, ROADS = "found.gpkg", "roads.gpkg"
 ROADS_GEOJSON, ISSUES_GEOJSON = "roads.geojson", "issues.geojson"

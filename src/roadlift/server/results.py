@@ -40,6 +40,8 @@ from roadlift.server.placement import Placement, in_degrees
 from roadlift.server.problems import Problem
 
 WIDTHS_M: Final = (5.0, 8.0, 12.0)
+EDGE_SHARE: Final = 0.02
+"""Of the image's extent, by which a drawn road may stick out of it."""
 _DECIMALS = 7
 
 
@@ -64,7 +66,12 @@ def new_result(roads: RoadMap, revision: int, *, seconds: float) -> dict[str, An
 
 
 def apply_edits(
-    *, report: Callable[..., None], edits: Sequence[Mapping[str, Any]], revision: int
+    *,
+    report: Callable[..., None],
+    edits: Sequence[Mapping[str, Any]],
+    revision: int,
+    bounds: Sequence[float],
+    seconds: float,
 ) -> dict[str, Any]:
     """Make the next result: what was found, with these edits.
 
@@ -72,6 +79,8 @@ def apply_edits(
         report: not called.
         edits: plain values of ``schema.Edit``, in order.
         revision: number of the result that there is; the new one has the next.
+        bounds: west, south, east, north of the image in degrees; roads are drawn inside.
+        seconds: that the extraction took, for the summary.
 
     Returns:
         The summary of the edited roads.
@@ -82,6 +91,7 @@ def apply_edits(
     del report
     old = Path(result_folder(revision))
     found, place, placement = RoadMap.from_file(old / FOUND), read_place(), _placement()
+    _check_inside(edits, bounds)
     chosen = [_edit(edit, placement, found.crs) for edit in edits]
     try:
         roads = edit_roads(found, chosen, metres_per_pixel=place["metres_per_pixel"]) if chosen else found
@@ -91,7 +101,19 @@ def apply_edits(
         os.link(old / FOUND, folder / FOUND)
         roads.save(folder / ROADS)
         _write_for_page(roads, folder)
-    return summarise(roads, seconds=float(found.provenance.get("seconds", 0.0)))
+    return summarise(roads, seconds=seconds)
+
+
+def _check_inside(edits: Sequence[Mapping[str, Any]], bounds: Sequence[float]) -> None:
+    low, high = np.array(bounds[:2]), np.array(bounds[2:])
+    beside = EDGE_SHARE * (high - low)
+    for number, edit in enumerate(edits, 1):
+        if edit["action"] == "draw":
+            points = np.array(edit["coordinates"], dtype=float)
+            if (points < low - beside).any() or (points > high + beside).any():
+                raise Problem(
+                    422, "bad_edit", f"edit {number}: the drawn road leaves the image; draw it inside"
+                )
 
 
 def export(*, report: Callable[..., None], suffix: str, revision: int) -> str:
