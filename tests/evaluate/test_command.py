@@ -3,11 +3,13 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from roadlift.cli import cli
 from roadlift.evaluate import evaluate, load_pair
-from roadlift.report.worst import FALSE, MISSED, RIGHT, coloured, draw_worst
+from roadlift.report.figures import FALSE, MISSED, RIGHT
+from roadlift.report.worst import coloured, draw_worst
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -71,7 +73,7 @@ def test_colours_say_what_is_right_missed_and_false():
     predicted[15:25] = True
     pixels = coloured(load_pair(predicted, truth)).astype(int)
     for row, colour in ((12, MISSED), (17, RIGHT), (22, FALSE)):
-        assert np.abs(pixels[row, 5] - np.rint(0.8 * np.array(colour) + 0.2 * 255)).max() <= 1
+        assert np.abs(pixels[row, 5] - np.rint(255 * (0.8 * np.array(to_rgb(colour)) + 0.2))).max() <= 1
     assert (pixels[30, 5] == 255).all()
 
 

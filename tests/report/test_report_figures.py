@@ -11,6 +11,7 @@ import shapely
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from shapely.geometry import LineString
+from skimage.color import rgb2lab
 
 from roadlift.errors import InputError, OutputError, UsageError
 from roadlift.imagery.burn import north_up
@@ -30,6 +31,11 @@ from roadlift.report.figures import (
 
 DATA = Path(__file__).parents[2].parent / "shared/data/georeferenced"
 GEOREF = north_up(330_000, 4_690_000, 1.0, crs="EPSG:32619")
+SEEN_WITHOUT_CONES = (
+    ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+)
 GREY = np.full((200, 300, 3), 60, np.uint8)
 
 
@@ -225,3 +231,15 @@ def test_real_image_from_its_file(tmp_path):
     picture = imread(path)
     assert picture.shape[:2] == (1536, 1536)
     assert picture[..., :3].std() > 0.1
+
+
+def test_colour_blind_readers_tell_right_missed_and_false_apart():
+    """Seen as by people without red, green or blue cones (Machado et al. 2009), any two differ plainly in CIELAB."""
+    linear = np.array([[part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+                       for colour in (RIGHT, MISSED, FALSE)])  # fmt: skip
+    for seen in SEEN_WITHOUT_CONES:
+        simulated = np.clip(linear @ np.array(seen).T, 0, 1)
+        encoded = np.where(simulated <= 0.0031308, 12.92 * simulated, 1.055 * simulated ** (1 / 2.4) - 0.055)
+        lab = rgb2lab(encoded[None])[0]
+        apart = [np.linalg.norm(lab[first] - lab[second]) for first, second in ((0, 1), (0, 2), (1, 2))]
+        assert min(apart) > 35

@@ -9,7 +9,7 @@ import click
 from roadlift.cli.data import data
 from roadlift.cli.evaluate import evaluate
 from roadlift.cli.models import models
-from roadlift.cli.roads import demo, extract, inspect, predict, vectorize
+from roadlift.cli.roads import demo, extract, inspect, predict, report, vectorize
 from roadlift.cli.serve import serve
 from roadlift.cli.train import train
 from roadlift.errors import RoadliftError
@@ -21,6 +21,7 @@ roadlift extract city.tif city.gpkg    the main job, with the built-in model
 roadlift inspect city.tif              before: will it work, how long, how much memory
 roadlift evaluate city.gpkg truth.gpkg  after: every road metric, explained
 roadlift serve                         the same in a browser: drop an image, watch, download
+roadlift report city.gpkg              after: one page with map, figures and what is worth a look
 roadlift demo                          a rendered scene with known truth, extracted and scored
 """
 
@@ -31,7 +32,7 @@ def cli() -> None:
     """Collect the commands."""
 
 
-for command in (inspect, extract, predict, vectorize, demo, models, data, train, evaluate, serve):
+for command in (inspect, extract, predict, vectorize, report, demo, models, data, train, evaluate, serve):
     cli.add_command(command)
 
 

@@ -1,10 +1,12 @@
-"""The way of an image: inspect, extract, predict, vectorize, demo."""
+"""The way of an image: inspect, extract, predict, vectorize, report, demo."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -37,6 +39,9 @@ from roadlift.cli.options import (
 @click.option("--save-mask", type=PATH, help="Also write the road mask (COG, 0/1, 255 no data).")
 @click.option("--overlay", type=PATH, help="Also draw the roads over the image, as PNG.")
 @journal_options
+@click.option(
+    "--report", type=PATH, help="Also write a page that shows it all, as HTML (see roadlift report)."
+)
 @json_option
 @output_options
 def extract(
@@ -47,6 +52,7 @@ def extract(
     save_mask: Path | None,
     overlay: Path | None,
     restart: bool,
+    report: Path | None,
     as_json: bool,
     overwrite: bool,
     quiet: bool,
@@ -57,24 +63,84 @@ def extract(
     Several images make one result where they share a CRS. The work may be interrupted at any moment: the same command
     goes on from there.
     """
-    from roadlift.pipeline import check_result, extract
+    from roadlift.pipeline import check_result, check_targets, extract
+    from roadlift.report import check_page_name, write_page
 
     chosen = extract_options(options)
+    if report is not None:
+        check_page_name(report)
+        check_targets((report,), overwrite=overwrite)
     check_result(images, output, chosen, dst_crs=dst_crs)
-    with job_display(quiet=quiet or as_json) as progress:
+    with (
+        job_display(quiet=quiet or as_json) as progress,
+        _kept_probability(save_probability, wanted=report is not None and len(images) == 1) as probability,
+    ):
         roads = extract(
             images,
             chosen,
             output=output,
             dst_crs=dst_crs,
-            save_probability=save_probability,
+            save_probability=probability,
             save_mask=save_mask,
             overlay=overlay,
             overwrite=overwrite,
             restart=restart,
             progress=progress,
         )
+        if report is not None:
+            image = images[0] if len(images) == 1 else None
+            write_page(report, roads, image=image, probability=probability, file=output, overwrite=overwrite)
     print_receipt(output, roads, as_json=as_json, quiet=quiet)
+
+
+@contextmanager
+def _kept_probability(path: Path | None, *, wanted: bool) -> Iterator[Path | None]:
+    """Yield where the probability raster is written: as asked for, or, wanted for the report only, for a while."""
+    if path is not None or not wanted:
+        yield path
+        return
+    with TemporaryDirectory(prefix="roadlift-") as folder:
+        yield Path(folder) / "probability.tif"
+
+
+@click.command()
+@click.argument("roads", type=PATH)
+@click.argument("output", type=PATH, required=False)
+@click.option("--image", help="The image beneath the roads.  [default: that which the roads' file names]")
+@click.option("--probability", type=PATH, help="The probability raster, as another layer.")
+@click.option("--title", help="Heading of the page.  [default: the file's name]")
+@output_options
+def report(
+    roads: Path,
+    output: Path | None,
+    image: str | None,
+    probability: Path | None,
+    title: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Show a road map as one HTML page that opens from disk without network.
+
+    It holds a map with image, probability and roads, the headline figures, the places worth a look, and how it was made.
+    OUTPUT is ROADS with the ending _report.html, if it is not given.
+    """
+    from roadlift import RoadMap
+    from roadlift.pipeline import check_targets
+    from roadlift.report import check_page_name, image_of, write_page
+
+    output = output or roads.with_name(f"{roads.stem}_report.html")
+    check_page_name(output)
+    check_targets((output,), overwrite=overwrite)
+    found = RoadMap.from_file(roads)
+    beneath = image or image_of(found, roads)
+    write_page(
+        output, found, image=beneath, probability=probability, file=roads, title=title, overwrite=overwrite
+    )
+    if quiet:
+        return
+    if beneath is None:
+        click.echo("note: the image is not where it was; give it with --image to see it beneath the roads")
+    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
 
 @click.command()

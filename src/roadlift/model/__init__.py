@@ -10,6 +10,7 @@ from roadlift.model.library import (
     RUNTIMES,
     expects_int8,
     find_card,
+    find_exact_card,
     list_models,
     load_model,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "describe",
     "expects_int8",
     "find_card",
+    "find_exact_card",
     "graph_sha256",
     "list_models",
     "load_model",

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from roadlift.errors import UsageError
+from roadlift.errors import ModelError, UsageError
 from roadlift.model._onnx import summarise
 from roadlift.model._onnxruntime import OnnxRuntime
 from roadlift.model._openvino import OpenVinoRuntime, check_proportions
@@ -47,6 +47,24 @@ def find_card(name_or_path: str | Path) -> ModelCard:
     """
     data, source = model_bytes(name_or_path)
     return card_of(data, source=source)
+
+
+def find_exact_card(name_or_path: str | Path, sha256: str) -> ModelCard | None:
+    """Read the card of the very network with this hash, be it a model's float or int8 file; None where it is not here.
+
+    Example:
+        >>> find_exact_card("roadlift-1m", "0" * 64) is None
+        True
+    """
+    try:
+        data = [model_bytes(name_or_path)[0]]
+    except (UsageError, ModelError):
+        return None
+    quantised = _quantised_file(name_or_path)
+    if not _is_path(name_or_path) and quantised.is_file():
+        data.append(quantised.read_bytes())
+    cards = (card_of(each, source=str(name_or_path)) for each in data)
+    return next((card for card in cards if card.sha256 == sha256), None)
 
 
 def load_model(
@@ -150,8 +168,13 @@ def _precise_bytes(name_or_path: str | Path, *, precision: str, device: str) -> 
     quick = precision == "int8" or (precision == "auto" and device == "cpu" and has_int8_arithmetic())
     if _is_path(name_or_path) or not quick:
         return data, source
-    quantised = files("roadlift.model") / "weights" / f"{name_or_path}{INT8_SUFFIX}.onnx"
+    quantised = _quantised_file(name_or_path)
     return (quantised.read_bytes(), f"{source} (int8)") if quantised.is_file() else (data, source)
+
+
+def _quantised_file(name: str | Path) -> Traversable:
+    """Where a built-in model's int8 file is, if there is one."""
+    return files("roadlift.model") / "weights" / f"{name}{INT8_SUFFIX}.onnx"
 
 
 def _fitting_precision(precision: str, *, quantised: bool, source: str) -> str:

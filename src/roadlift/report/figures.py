@@ -1,8 +1,8 @@
 """Pictures of results: roads drawn over their image, and image, probability, network and truth side by side.
 
 Everything is drawn with matplotlib's objects (no pyplot state), in colours that colour-blind readers tell
-apart: roads from purple (doubtful) to yellow (sure); right lines blue, missed ones yellow and dashed, false
-ones vermilion (after Okabe and Ito, "Color Universal Design", 2008).
+apart: roads from purple (doubtful) to yellow (sure); right lines green, missed ones red and dashed, false
+ones blue.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 PROBABILITY_COLOURS = LinearSegmentedColormap.from_list(
     "roadlift", ["#7b3fa0", "#c83e73", "#f2764b", "#fdc328", "#fcffa4"]
 )
-RIGHT, MISSED, FALSE = "#56b4e9", "#f0e442", "#e8601c"
+RIGHT, MISSED, FALSE = "#5fe0a8", "#e03020", "#3a6df0"
+"""Green, red and blue that differ in lightness as much as in hue: colour-blind readers tell them apart too."""
 _INK, _PAPER, _FRAME = "#1b1f24", "#ffffff", "#8b949e"
 _DPI = 100
 _LEGEND_FROM_PX = 240

@@ -80,7 +80,7 @@ def draw_predictions(
         axes[1].imshow(np.ma.masked_equal(probability, 255), cmap=PROBABILITY_COLOURS, vmin=0, vmax=254)
         axes[1].set_title("probability", loc="left", fontsize=8)
         axes[2].imshow(error_map(image, probability >= threshold * 254, label))
-        axes[2].set_title("right blue, missed yellow, false red", loc="left", fontsize=8)
+        axes[2].set_title("right green, missed red, false blue", loc="left", fontsize=8)
         for each in axes:
             each.set_axis_off()
     figure.tight_layout(pad=0.4)
@@ -101,7 +101,7 @@ def error_map(
         >>> image = np.zeros((1, 3, 3), np.uint8)
         >>> painted = error_map(image, np.array([[True, True, False]]), np.array([[1, 0, 1]], np.uint8))
         >>> [tuple(int(value) for value in pixel) for pixel in painted[0]]
-        [(86, 180, 233), (232, 96, 28), (240, 228, 66)]
+        [(95, 224, 168), (58, 109, 240), (224, 48, 32)]
     """
     painted = np.repeat((image.mean(axis=2, keepdims=True) * 0.6 + 60).astype(np.uint8), 3, axis=2)
     counted = label != 255

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from roadlift.errors import OutputError, UsageError
 from roadlift.evaluate import Evaluation, Pair, Scores, load_pair
-from roadlift.report.figures import Backdrop, backdrop_of, new_figure, write_figure
+from roadlift.report.figures import FALSE, MISSED, RIGHT, Backdrop, backdrop_of, new_figure, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-RIGHT, MISSED, FALSE = (0, 158, 115), (213, 60, 0), (0, 100, 200)
-"""Green, red and blue, in tones that differ in lightness for colour-blind readers too (near Okabe and Ito's)."""
-_LEFT_OUT = (150, 150, 150)
+_LEFT_OUT = "#969696"
 _LONGEST_SIDE = 1000
 _OPACITY = 0.8
 
@@ -78,7 +77,7 @@ def _figure(pair: Pair, scores: Scores, image: Any) -> Figure:
     figure.text(1 - 16 / width, 1 - 38 / total, figures.replace("nan", "-"), fontsize=13, ha="right")
     legend = {"right": RIGHT, "missed": MISSED, "false": FALSE, "left out": _LEFT_OUT}
     handles = [
-        Patch(facecolor=f"#{bytes(colour).hex()}", edgecolor="black", linewidth=0.5, label=name)
+        Patch(facecolor=colour, edgecolor="black", linewidth=0.5, label=name)
         for name, colour in legend.items()
         if name != "left out" or not pair.valid.all()
     ]
@@ -99,7 +98,7 @@ def coloured(pair: Pair, image: Any = None) -> NDArray[np.uint8]:
     predicted, truth = pair.predicted, pair.truth
     parts = ((predicted & truth, RIGHT), (truth & ~predicted, MISSED), (predicted & ~truth, FALSE))
     for mask, colour in (*parts, (~pair.valid, _LEFT_OUT)):
-        drawn[mask] = (1 - _OPACITY) * drawn[mask] + _OPACITY * np.array(colour, np.float32)
+        drawn[mask] = (1 - _OPACITY) * drawn[mask] + _OPACITY * 255 * np.array(to_rgb(colour), np.float32)
     return np.rint(drawn).astype(np.uint8)
 
 
