@@ -64,6 +64,25 @@ def test_a_roundabout_keeps_its_ring() -> None:
     assert around["length_m"].sum() == pytest.approx(2 * np.pi * 18, rel=0.02)
 
 
+@pytest.mark.parametrize(("radius", "legs"), [(8, 3), (9, 4), (12, 2)])
+def test_a_mini_roundabout_stays_round(radius: float, legs: int) -> None:
+    turn = np.linspace(0, 2 * np.pi, 100)
+    ring = 80 + radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    ways = [np.array([np.cos(a), np.sin(a)]) for a in 0.3 + 2 * np.pi * np.arange(legs) / legs]
+    roads = roads_of([ring, *([80 + radius * way, 80 + 120 * way] for way in ways)])
+    around = roads.edges[~roads.edges["border"]].geometry.to_numpy()
+    assert len(around) == legs
+    distance = np.hypot(*(shapely.get_coordinates(shapely.segmentize(around, 1.0)) - 80).T)
+    assert np.abs(distance - radius).max() < 0.9
+
+
+def test_a_square_block_keeps_its_corners() -> None:
+    corner = [(70, 70), (90, 70), (90, 90), (70, 90), (70, 70)]
+    roads = roads_of([corner, [(70, 70), (-20, 70)], [(90, 90), (180, 90)]], width=5)
+    junctions = roads.nodes.loc[roads.nodes["degree"] == 3].geometry
+    assert sorted(junctions.distance(shapely.MultiPoint([(70, 70), (90, 90)])) < 0.3) == [True, True]
+
+
 @pytest.mark.parametrize("gap", [4, 8])
 def test_two_carriageways_stay_two(gap: float) -> None:
     roads = roads_of([[(-20, 70.5), (180, 70.5)], [(-20, 77.5 + gap), (180, 77.5 + gap)]])
@@ -71,7 +90,7 @@ def test_two_carriageways_stay_two(gap: float) -> None:
     np.testing.assert_allclose(roads.edges["width_m"], 7, atol=0.1)
 
 
-@pytest.mark.parametrize("angle", [40, 60, 90])
+@pytest.mark.parametrize("angle", [20, 25, 33, 40, 60, 90])
 def test_a_crossing_is_one_node_where_the_axes_cross(angle: float) -> None:
     legs = [80 + 130 * np.array([np.cos(a), np.sin(a)]) for a in np.deg2rad([0, angle])]
     roads = roads_of([[leg, 160 - leg] for leg in legs])
@@ -82,6 +101,19 @@ def test_a_crossing_is_one_node_where_the_axes_cross(angle: float) -> None:
 
 def test_offset_side_roads_stay_two_junctions() -> None:
     roads = roads_of([[(-20, 80), (180, 80)], [(60, 80), (60, -20)], [(85, 80), (85, 180)]])
+    assert sorted(roads.nodes["degree"]) == [1, 1, 1, 1, 3, 3]
+
+
+def test_side_roads_less_than_a_road_width_apart_are_one_crossing() -> None:
+    apart = 6  # along the main road, between axes that lean by 31 degrees
+    legs = [[(80 - apart / 2, 80), (20 - apart / 2, -20)], [(80 + apart / 2, 80), (140 + apart / 2, 180)]]
+    roads = roads_of([[(-20, 80), (180, 80)], *legs])
+    assert sorted(roads.nodes["degree"]) == [1, 1, 1, 1, 4]
+
+
+def test_roads_that_leave_forwards_and_backwards_are_no_crossing() -> None:
+    """A slip road leaves to the one side, and further on another joins from the other side."""
+    roads = roads_of([[(-20, 80), (180, 80)], [(60, 80), (160, 30)], [(90, 80), (-10, 130)]])
     assert sorted(roads.nodes["degree"]) == [1, 1, 1, 1, 3, 3]
 
 

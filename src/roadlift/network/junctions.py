@@ -16,6 +16,7 @@ import numpy as np
 from roadlift.network.chains import label_groups
 from roadlift.network.linegraph import LineGraph
 from roadlift.network.prune import JUNCTION_EDGES
+from roadlift.network.rings import nodes_on_rings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,17 +44,21 @@ def contract_links(graph: LineGraph, *, width_ratio: float, max_length: float) -
         max_length: ... and below this many pixels.
     """
     while True:
-        links = _mutual_shortest_links(graph, width_ratio, max_length)
+        links = _short_links(graph, width_ratio, max_length)
         if not links.any():
             return graph
-        graph = _contract(graph, links)
+        graph = contract(graph, links)
 
 
-def _mutual_shortest_links(graph: LineGraph, width_ratio: float, max_length: float) -> Booleans:
+def _short_links(graph: LineGraph, width_ratio: float, max_length: float) -> Booleans:
     junction = graph.degree >= JUNCTION_EDGES
     limit = np.minimum(width_ratio * (graph.radius[graph.u] + graph.radius[graph.v]), max_length)
     links = junction[graph.u] & junction[graph.v] & (graph.lines.lengths < limit)
-    links &= ~graph.loops
+    return mutual_shortest(graph, links & ~graph.loops)
+
+
+def mutual_shortest(graph: LineGraph, links: Booleans) -> Booleans:
+    """Choose of some links those that are the shortest at both of their nodes, (edges,) bool."""
     candidates = np.flatnonzero(links)
     by_length = candidates[np.argsort(graph.lines.lengths[candidates], kind="stable")]
     rank = np.full(len(graph.u), len(graph.u), dtype=np.int64)
@@ -61,13 +66,15 @@ def _mutual_shortest_links(graph: LineGraph, width_ratio: float, max_length: flo
     best = np.full(len(graph.nodes), len(graph.u), dtype=np.int64)
     np.minimum.at(best, graph.u[candidates], rank[candidates])
     np.minimum.at(best, graph.v[candidates], rank[candidates])
-    links[candidates] = (best[graph.u[candidates]] == rank[candidates]) & (
+    chosen = np.zeros(len(graph.u), dtype=bool)
+    chosen[candidates] = (best[graph.u[candidates]] == rank[candidates]) & (
         best[graph.v[candidates]] == rank[candidates]
     )
-    return links
+    return chosen
 
 
-def _contract(graph: LineGraph, links: Booleans) -> LineGraph:
+def contract(graph: LineGraph, links: Booleans) -> LineGraph:
+    """Make one node of the two nodes of each link, in their middle; the links go."""
     group = label_groups(len(graph.nodes), graph.u[links], graph.v[links])
     count = np.bincount(group).astype(np.float64)
     nodes = np.stack([np.bincount(group, weights=graph.nodes[:, axis]) / count for axis in (0, 1)], axis=1)
@@ -81,7 +88,7 @@ def _contract(graph: LineGraph, links: Booleans) -> LineGraph:
 
 
 @dataclass(frozen=True, eq=False)
-class _Legs:
+class Legs:
     """The stretch of each leg that shows its axis; legs are the edges' beginnings, then their ends."""
 
     node: Integers
@@ -99,21 +106,23 @@ def meet_on_axes(graph: LineGraph, meeting: Booleans) -> LineGraph:
         meeting: (nodes,) bool, the junctions and corners.
 
     The node minimises the squared distance to the lines fitted to its legs between 1.2 and 5 half widths from
-    it; it moves by at most one half width.
+    it; it moves by at most one half width. On a small round ring it moves onto the circle (see `nodes_on_rings`).
     """
-    legs = _leg_axes(graph, meeting)
-    nodes = _nearest_to_axes(graph, legs)
-    lines = graph.lines
+    legs = leg_axes(graph, meeting)
+    lines, edges = graph.lines, len(graph.lines)
     total = lines.lengths[lines.owner]
-    edges = len(lines)
     bent = (lines.along < legs.clear[:edges][lines.owner]) | (
         total - lines.along < legs.clear[edges:][lines.owner]
     )
     bent[lines.first] = bent[lines.last] = False
+    nodes = _nearest_to_axes(graph, legs)
+    on_rings, places = nodes_on_rings(graph, ~bent)
+    nodes[on_rings] = places
     return replace(graph, lines=lines.keep(~bent)).moved(nodes)
 
 
-def _leg_axes(graph: LineGraph, meeting: Booleans) -> _Legs:
+def leg_axes(graph: LineGraph, meeting: Booleans) -> Legs:
+    """Fit an axis to each end of a line at the nodes that are chosen, (nodes,) bool."""
     lines = graph.lines
     node = np.concatenate([graph.u, graph.v])
     junction = meeting[node]
@@ -137,7 +146,7 @@ def _leg_axes(graph: LineGraph, meeting: Booleans) -> _Legs:
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     curved, start, tangent = _bends(leg, point, along, count)
     middle[curved], direction[curved] = start, tangent
-    return _Legs(node, clear, middle, direction, junction & (count >= FEWEST_POINTS))
+    return Legs(node, clear, middle, direction, junction & (count >= FEWEST_POINTS))
 
 
 def _bends(leg: Integers, point: Floats, along: Floats, count: Integers) -> tuple[Integers, Floats, Floats]:
@@ -173,7 +182,7 @@ def _mean_by(group: Integers, point: Floats, count: Integers) -> Floats:
     return np.stack(sums, axis=1) / count[:, None]
 
 
-def _nearest_to_axes(graph: LineGraph, legs: _Legs) -> Floats:
+def _nearest_to_axes(graph: LineGraph, legs: Legs) -> Floats:
     use = legs.usable
     across = np.stack([-legs.direction[use, 1], legs.direction[use, 0]], axis=1)
     projector = across[:, :, None] * across[:, None, :]

@@ -20,12 +20,20 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 
+CLEAR_WIDTHS = 1.0
+"""Stretch clear of junctions that shows how wide a road is, in its widths."""
+
+
 @dataclass(frozen=True, eq=False)
 class LineMeasures:
-    """One value per line, (lines,): widths in pixels, probabilities 0..1; NaN where nothing is valid."""
+    """One value per line, (lines,): widths in pixels, probabilities 0..1; NaN where nothing is valid.
+
+    ``width_measured`` is false where a line is too short to show its own width; its spread is NaN.
+    """
 
     width: Floats
     width_spread: Floats
+    width_measured: NDArray[np.bool_]
     probability: Floats
     probability_min: Floats
     probability_p10: Floats
@@ -40,8 +48,9 @@ def measure_lines(
     distance between the two places where the profile falls to half of its value on the line (full width at
     half maximum), linearly interpolated. A line's width is the median, its spread the distance between the
     tenth and ninetieth percentile, over the part that is not inside a junction and whose two edges are inside
-    the raster. Where there is no such part the width is the tenth percentile of all of the line: what other
-    roads and the border add to the profile makes it wider, never narrower.
+    the raster. That part must be at least half as long as the road is wide there; in a shorter one the profiles
+    see more of the roads it joins than of its own. Then the width is the tenth percentile of all of the line: what
+    other roads and the border add to the profile makes it wider, never narrower. It is no measurement.
 
     Args:
         lines: row and column, pixel centres at whole numbers.
@@ -57,13 +66,12 @@ def measure_lines(
     clear = (dense.along >= skip_u[dense.owner]) & (remaining >= skip_v[dense.owner])
     clear &= profile.inside(dense, raster.shape)
     low, median, high = percentiles(dense.owner[clear], width[clear], len(dense), (0.1, 0.5, 0.9))
-    narrow, wide = percentiles(dense.owner, width, len(dense), (0.1, 0.9))
-    measured = np.bincount(dense.owner[clear], minlength=len(dense)) > 0
-    low, median, high = (
-        np.where(measured, one, other) for one, other in ((low, narrow), (median, narrow), (high, wide))
-    )
+    (narrow,) = percentiles(dense.owner, width, len(dense), (0.1,))
+    measured = np.bincount(dense.owner[clear], minlength=len(dense)) >= np.fmax(CLEAR_WIDTHS * median, 1)
+    spread = np.where(measured, high - low, np.nan)
+    width = np.where(measured, median, narrow)
     smallest, tenth = percentiles(dense.owner, on_line, len(dense), (0.0, 0.1))
-    return LineMeasures(median, high - low, _mean(dense.owner, on_line, len(dense)), smallest, tenth)
+    return LineMeasures(width, spread, measured, _mean(dense.owner, on_line, len(dense)), smallest, tenth)
 
 
 def _mean(group: Integers, value: Floats, groups: int) -> Floats:

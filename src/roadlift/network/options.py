@@ -51,7 +51,7 @@ class NetworkOptions:
     max_gap_m: float = 40.0
     max_gap_cost_m: float = 25.0
     junction_width_ratio: float = 1.0
-    max_junction_m: float = 20.0
+    max_junction_m: float = 30.0
     smooth_m: float = 3.0
     simplify_m: float = 0.3
     max_width_m: float = 60.0

@@ -15,7 +15,9 @@ from roadlift.network.bridge import bridge_gaps
 from roadlift.network.build import NetworkParts
 from roadlift.network.centre import centre_lines, reach_border
 from roadlift.network.classes import class_hints
+from roadlift.network.continuation import widths_of_continued_roads
 from roadlift.network.corners import split_at_corners
+from roadlift.network.crossings import join_split_crossings
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
 from roadlift.network.mask import find_roads
@@ -207,6 +209,11 @@ def draw(
         # On its axes an acute crossing that the skeleton has split is short enough to be one.
         graph = meet_on_axes(graph, graph.degree >= JUNCTION_EDGES)
         graph = _draw_junctions_together(graph, ground_resolution_m, options)
+        graph = join_split_crossings(
+            graph,
+            width_ratio=options.junction_width_ratio,
+            max_length=options.max_junction_m / ground_resolution_m,
+        )
         graph, corners = split_at_corners(graph)
         graph = meet_on_axes(graph, corners | (graph.degree >= JUNCTION_EDGES))
     rings = graph.loops & (graph.degree < JUNCTION_EDGES)[graph.u]
@@ -243,18 +250,21 @@ def _measure(
         skip_u=skip[graph.u],
         skip_v=skip[graph.v],
     )
+    own = measured.width_measured & ~graph.bridged
+    seen = np.where(graph.bridged, np.nan, measured.width)
+    width = widths_of_continued_roads(graph, seen, own)
     return pd.DataFrame(
         {
             "length_m": graph.lines.lengths * ground_resolution_m,
-            "width_m": measured.width * ground_resolution_m,
-            "width_spread_m": measured.width_spread * ground_resolution_m,
+            "width_m": width * ground_resolution_m,
+            "width_spread_m": np.where(own, measured.width_spread, np.nan) * ground_resolution_m,
             "probability": measured.probability,
             "probability_min": measured.probability_min,
             "probability_p10": measured.probability_p10,
             "border": graph.border[graph.u] | graph.border[graph.v],
             "bridged": graph.bridged,
             "bridge_cost_m": graph.bridge_cost * ground_resolution_m,
-            "class_hint": class_hints(graph, measured.width * ground_resolution_m),
+            "class_hint": class_hints(graph, width * ground_resolution_m),
             "source": SOURCE,
         }
     )
