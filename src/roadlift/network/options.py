@@ -30,6 +30,7 @@ class NetworkOptions:
         max_junction_m: ... unless the link is longer than this.
         smooth_m: standard deviation of the smoothing along a line; 0 leaves the staircase of the skeleton.
         simplify_m: largest distance between a simplified line and its smooth original.
+        min_block_m: loops around a narrower strip, between the edges of their roads, are listed as doubtful.
         max_width_m: roads are measured up to this width; of wider areas the outline is drawn.
 
     Raises:
@@ -54,6 +55,7 @@ class NetworkOptions:
     max_junction_m: float = 30.0
     smooth_m: float = 3.0
     simplify_m: float = 0.3
+    min_block_m: float = 4.0
     max_width_m: float = 60.0
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
+from roadlift.network.faces import faces_of
 from roadlift.network.polylines import ragged_positions
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ LARGEST = 6.0
 """Radius of a small ring, in half widths of its road."""
 OUT_OF_ROUND = 0.07
 """Root mean square distance from the circle, in radii: a square is .11 off, a regular hexagon .05."""
-TOUCHES = 1e-6
+FLOOR = 1e-6
 
 
 def nodes_on_rings(graph: LineGraph, clear: Booleans) -> tuple[Integers, Floats]:
@@ -54,11 +55,7 @@ def _small_rings(graph: LineGraph) -> tuple[Integers, Integers, int]:
     """Find the edges around small faces: pairs of edge and ring, and the number of rings."""
     half = np.maximum(graph.radius[graph.u], graph.radius[graph.v])
     short = np.flatnonzero(graph.lines.lengths <= 2 * np.pi * LARGEST * half)
-    lines = graph.lines.take(short).to_shapely()
-    faces = shapely.get_parts(shapely.polygonize(lines))
-    rings = np.asarray(shapely.get_exterior_ring(faces), dtype=object)
-    middles = np.asarray(shapely.line_interpolate_point(lines, 0.5, normalized=True), dtype=object)
-    edge, ring = shapely.STRtree(rings).query(middles, predicate="dwithin", distance=TOUCHES)
+    rings, edge, ring = faces_of(graph.lines.take(short))
     edge = short[edge]
     widest = np.zeros(len(rings))
     np.maximum.at(widest, ring, half[edge])
@@ -78,7 +75,7 @@ def _circles(
     at = point - middle[of]
     terms = np.column_stack([at, np.ones(len(at))])
     square = np.sum(at**2, axis=1)
-    normal = np.tile(np.eye(3) * TOUCHES, (rings, 1, 1))
+    normal = np.tile(np.eye(3) * FLOOR, (rings, 1, 1))
     right = np.zeros((rings, 3))
     np.add.at(normal, of, terms[:, :, None] * terms[:, None, :])
     np.add.at(right, of, terms * square[:, None])

@@ -29,6 +29,7 @@ from roadlift.network.prune import JUNCTION_EDGES, drop_stray_lines, prune_spurs
 from roadlift.network.raster import NO_DATA, Raster, as_raster, read_around
 from roadlift.network.roadmap import RoadMap
 from roadlift.network.skeleton import Skeleton, skeletonise
+from roadlift.network.slivers import find_slivers
 from roadlift.network.smooth import simplify_lines, smooth_lines
 from roadlift.network.trace import TracedGraph, trace_pixels
 
@@ -104,6 +105,12 @@ def vectorize(
     doubtful = (measures["probability"] < options.threshold).to_numpy() & ~graph.bridged
     findings += cleaned + drawn
     findings.append(Finding("doubtful", "mean probability below the threshold", graph.lines.take(doubtful)))
+    slivers = find_slivers(
+        graph.lines,
+        measures["width_m"].to_numpy() / ground_resolution_m,
+        min_block=options.min_block_m / ground_resolution_m,
+    )
+    findings.append(Finding("doubtful", "loop around a strip too narrow for a block", slivers))
     parts = _on_map(graph, findings, measures, georef, crs, ground_resolution_m)
     return parts.build(crs=crs, provenance=provenance or {})
 
