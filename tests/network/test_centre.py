@@ -7,7 +7,8 @@ from affine import Affine
 
 from roadlift.imagery.georef import Georef
 from roadlift.network import vectorize
-from roadlift.network.centre import centre_lines, reach_border
+from roadlift.network.centre import centre_lines
+from roadlift.network.frame import reach_border
 from roadlift.network.linegraph import LineGraph
 from roadlift.network.polylines import Polylines
 from roadlift.network.raster import ArrayRaster

@@ -99,6 +99,36 @@ def test_a_crossing_is_one_node_where_the_axes_cross(angle: float) -> None:
     assert centre.distance(shapely.Point(80, 80)) < 0.7
 
 
+@pytest.mark.parametrize("angle", [12, 20, 35])
+def test_a_road_that_leaves_at_a_slant_goes_straight_on_to_the_edge(angle: float) -> None:
+    way = np.array([np.cos(np.deg2rad(angle)), -np.sin(np.deg2rad(angle))])
+    leaves = np.array([110.0, 0.0])  # where the true middle crosses the upper edge of the image
+    road = [tuple(leaves - 200 * way), tuple(leaves + 200 * way)]
+    line = roads_of([road]).edges.geometry.iloc[0]
+    ends = shapely.points(np.array(line.coords)[[0, -1]])
+    assert shapely.distance(ends, shapely.Point(leaves)).min() < 2.5
+    points = shapely.points(shapely.get_coordinates(shapely.segmentize(line, 1.0)))
+    assert shapely.distance(shapely.LineString(road), points)[3:-3].max() < 0.7
+
+
+def test_a_road_that_leaves_does_not_run_across_another() -> None:
+    """Straight on it would cross the road that comes along the edge of the image."""
+    mask = paint([[(-60, 60), (140, 4)], [(108, 40), (108, -20)]])
+    roads = vectorize(mask, PIXELS, ground_resolution_m=1.0)
+    assert "crosses another road without a junction" not in set(roads.issues["reason"])
+
+
+@pytest.mark.parametrize("angle", [35, 50])
+def test_a_side_road_goes_straight_to_where_its_axis_meets_a_wide_road(angle: float) -> None:
+    way = np.array([np.cos(np.deg2rad(angle)), -np.sin(np.deg2rad(angle))])
+    side = shapely.LineString([(70, 90), tuple(np.array([70, 90]) + 200 * way)])
+    mask = paint([[(-20, 90), (180, 90)]], width=16) | paint([list(side.coords)], width=6)
+    roads = vectorize(mask, PIXELS, ground_resolution_m=1.0)
+    junction = roads.nodes[roads.nodes["degree"] == 3].geometry.iloc[0]
+    assert junction.distance(shapely.Point(70, 90)) < 4.5
+    assert abs(junction.y - 90) < 0.6
+
+
 def test_offset_side_roads_stay_two_junctions() -> None:
     roads = roads_of([[(-20, 80), (180, 80)], [(60, 80), (60, -20)], [(85, 80), (85, 180)]])
     assert sorted(roads.nodes["degree"]) == [1, 1, 1, 1, 3, 3]

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 2
 CLEAR_OF_JUNCTION = 1.5  # half widths: nearer to a junction the profile sees the other roads
-NEAR_BORDER = 3.0  # pixels from the edge of the image within which a line that leaves it is lengthened
-STEEP = 0.1  # a line that is more parallel to an edge than this does not reach it
 USUAL_WIDTH = (0.6, 1.4)  # profiles narrower or wider than this share of the line's median are not trusted
 
 
@@ -89,32 +87,3 @@ def _offsets(
     weight = blur(trust.astype(np.float64), *beside, rounds)
     smooth = blur(offset, *beside, rounds)
     return np.where(weight > 1e-6, smooth / np.maximum(weight, 1e-6), 0.0)
-
-
-def reach_border(graph: LineGraph, shape: tuple[int, int]) -> LineGraph:
-    """Lengthen the lines that leave the image from the centre of its last pixel to its very edge.
-
-    Lines of neighbouring images then meet on their common edge. Ends next to no data stay.
-
-    Args:
-        graph: nodes and lines in pixels.
-        shape: (rows, cols) of the raster; its edge lies half a pixel outside of the outer pixel centres.
-    """
-    nodes = graph.nodes.copy()
-    lines = graph.lines
-    for end, outer, inner in ((graph.u, lines.first, lines.first + 1), (graph.v, lines.last, lines.last - 1)):
-        leaves = np.flatnonzero(graph.border[end])
-        place, before = lines.coordinates[outer[leaves]], lines.coordinates[inner[leaves]]
-        nodes[end[leaves]] = _onto_frame(place, place - before, np.array(shape) - 0.5)
-    return graph.moved(nodes)
-
-
-def _onto_frame(place: Floats, direction: Floats, far: Floats) -> Floats:
-    """Follow directions (n, 2) from places (n, 2) to the frame from -0.5 to ``far``, if it is near."""
-    size = np.hypot(direction[:, 0], direction[:, 1])
-    unit = direction / np.maximum(size, 1e-9)[:, None]
-    edge = np.where(unit > 0, far, -0.5)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.where(np.abs(unit) > STEEP, (edge - place) / unit, np.inf).min(axis=1)
-    move = np.where(np.abs(distance) <= NEAR_BORDER, distance, 0.0)
-    return np.clip(place + move[:, None] * unit, -0.5, far)

@@ -71,7 +71,7 @@ def _widest(edge: Integers, beside: Integers, width: Floats, pairs: Booleans) ->
 def _beside(graph: LineGraph, edges: Booleans) -> tuple[Integers, Integers, Floats]:
     """Find the edges that each of the chosen edges touches, and the cosine of the turn from the one into the other."""
     node, owner = np.concatenate([graph.u, graph.v]), np.tile(np.arange(len(graph.u)), 2)
-    heading = _headings(graph)
+    heading = graph.headings(np.full(len(node), SHOWS_HEADING_PX))
     order = np.argsort(node, kind="stable")
     count = np.bincount(node, minlength=len(graph.nodes))
     begin = np.cumsum(count) - count
@@ -81,17 +81,3 @@ def _beside(graph: LineGraph, edges: Booleans) -> tuple[Integers, Integers, Floa
     different = owner[end] != owner[other]
     end, other = end[different], other[different]
     return owner[end], owner[other], -np.sum(heading[end] * heading[other], axis=1)
-
-
-def _headings(graph: LineGraph) -> Floats:
-    """Find the direction away from its node at each end of an edge; beginnings first, then ends, (2 * edges, 2)."""
-    dense = graph.lines.resampled(1.0)
-    reach = np.minimum(SHOWS_HEADING_PX, dense.counts - 1)
-    away = np.concatenate(
-        [
-            dense.coordinates[dense.first + reach] - dense.starts,
-            dense.coordinates[dense.last - reach] - dense.ends,
-        ]
-    )
-    unit: Floats = away / np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-9)[:, None]
-    return unit

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Booleans = NDArray[np.bool_]
 
 AXIS_FROM, AXIS_TO = 1.2, 5.0  # the stretch of a leg that shows its axis, in half widths from the node
+AXIS_SHARE = 0.4  # of a leg's length: there it shows its axis at the latest
+HEADING = 3.0  # half widths from the node to where one sees where a leg is heading
+FARTHEST_APART = 2.0  # half widths: legs that part more slowly than that are looked at from here on
 FEWEST_POINTS = 3
 FEWEST_FOR_A_BEND = 6
 LEAST_RISE = 0.5  # pixels that a leg is off its chord, from which it counts as a bend
@@ -106,7 +109,8 @@ def meet_on_axes(graph: LineGraph, meeting: Booleans) -> LineGraph:
         meeting: (nodes,) bool, the junctions and corners.
 
     The node minimises the squared distance to the lines fitted to its legs between 1.2 and 5 half widths from
-    it; it moves by at most one half width. On a small round ring it moves onto the circle (see `nodes_on_rings`).
+    it, or from where the legs part if that is farther out. It moves by at most one half width, or by half of the way to
+    where the legs part. On a small round ring it moves onto the circle (see `nodes_on_rings`).
     """
     legs = leg_axes(graph, meeting)
     lines, edges = graph.lines, len(graph.lines)
@@ -127,12 +131,15 @@ def leg_axes(graph: LineGraph, meeting: Booleans) -> Legs:
     node = np.concatenate([graph.u, graph.v])
     junction = meeting[node]
     length = np.tile(lines.lengths, 2)
-    clear = np.where(junction, np.minimum(graph.radius[node], length / 3), 0.0)
+    radius = graph.radius[node]
+    apart = np.where(junction, _apart_from(graph), 0.0) * radius
+    clear = np.where(junction, np.minimum(np.maximum(radius, apart), length / 3), 0.0)
+    begin = np.maximum(AXIS_FROM * radius, np.minimum(apart, AXIS_SHARE * length))
+    stop = np.minimum(begin + (AXIS_TO - AXIS_FROM) * radius, length * 0.9)
     along = np.concatenate([lines.along, lines.lengths[lines.owner] - lines.along])
     leg = np.concatenate([lines.owner, lines.owner + len(lines)])
     point = np.tile(lines.coordinates, (2, 1))
-    radius = graph.radius[node]
-    inside = (along >= AXIS_FROM * radius[leg]) & (along <= np.minimum(AXIS_TO * radius, length * 0.9)[leg])
+    inside = (along >= begin[leg]) & (along <= stop[leg])
     leg, point, along = leg[inside], point[inside], along[inside]
     count = np.bincount(leg, minlength=len(node))
     safe = np.maximum(count, 1)
@@ -147,6 +154,27 @@ def leg_axes(graph: LineGraph, meeting: Booleans) -> Legs:
     curved, start, tangent = _bends(leg, point, along, count)
     middle[curved], direction[curved] = start, tangent
     return Legs(node, clear, middle, direction, junction & (count >= FEWEST_POINTS))
+
+
+def _apart_from(graph: LineGraph) -> Floats:
+    """Find how far out, in half widths, each leg is clear of the next one at its node, (2 * edges,).
+
+    Two roads of one width at an angle share their area up to the cotangent of half that angle.
+    """
+    node = np.concatenate([graph.u, graph.v])
+    away = graph.headings(HEADING * graph.radius[node])
+    angle = np.arctan2(away[:, 1], away[:, 0])
+    order = np.lexsort((angle, node))
+    following = np.roll(order, -1)
+    last = node[following] != node[order]
+    following[last] = order[np.searchsorted(node[order], node[order[last]])]
+    gap = np.mod(angle[following] - angle[order], 2 * np.pi)
+    gap[following == order] = 2 * np.pi
+    least = np.full(len(node), np.pi)
+    np.minimum.at(least, order, gap)
+    np.minimum.at(least, following, gap)
+    apart: Floats = np.minimum(1 / np.tan(np.maximum(least, 0.1) / 2), FARTHEST_APART)
+    return apart
 
 
 def _bends(leg: Integers, point: Floats, along: Floats, count: Integers) -> tuple[Integers, Floats, Floats]:
@@ -193,5 +221,7 @@ def _nearest_to_axes(graph: LineGraph, legs: Legs) -> Floats:
     target = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
     move = target - graph.nodes
     size = np.hypot(move[:, 0], move[:, 1])
-    shorten = np.minimum(1.0, graph.radius / np.maximum(size, 1e-9))
+    farthest = graph.radius.copy()
+    np.maximum.at(farthest, legs.node, legs.clear / 2)
+    shorten = np.minimum(1.0, farthest / np.maximum(size, 1e-9))
     return graph.nodes + move * shorten[:, None]

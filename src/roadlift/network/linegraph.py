@@ -88,6 +88,24 @@ class LineGraph:
         """Return the graph with vertices at equal distances of about ``spacing`` along its lines."""
         return replace(self, lines=self.lines.resampled(spacing))
 
+    def headings(self, reach: Floats) -> Floats:
+        """Find where each end of an edge leads: unit vectors away from its node; beginnings first, then ends.
+
+        Args:
+            reach: (2 * edges,) pixels along the line from the node to the place that is looked at.
+        """
+        dense = self.lines.resampled(1.0)
+        steps = np.minimum(np.round(reach).astype(np.int64), np.tile(dense.counts - 1, 2))
+        steps = np.maximum(steps, 1).reshape(2, -1)
+        away = np.concatenate(
+            [
+                dense.coordinates[dense.first + steps[0]] - dense.starts,
+                dense.coordinates[dense.last - steps[1]] - dense.ends,
+            ]
+        )
+        unit: Floats = away / np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-9)[:, None]
+        return unit
+
     def moved(self, nodes: Floats) -> LineGraph:
         """Return the graph with its nodes elsewhere, (nodes, 2); the ends of the lines follow."""
         coordinates = self.lines.coordinates.copy()

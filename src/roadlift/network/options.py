@@ -50,7 +50,7 @@ class NetworkOptions:
     spur_width_ratio: float = 1.5
     min_length_m: float = 30.0
     max_gap_m: float = 40.0
-    max_gap_cost_m: float = 25.0
+    max_gap_cost_m: float = 35.0
     junction_width_ratio: float = 1.0
     max_junction_m: float = 30.0
     smooth_m: float = 3.0

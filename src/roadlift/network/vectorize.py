@@ -13,11 +13,12 @@ from pyproj import CRS
 from roadlift.errors import InputError
 from roadlift.network.bridge import bridge_gaps
 from roadlift.network.build import NetworkParts
-from roadlift.network.centre import centre_lines, reach_border
+from roadlift.network.centre import centre_lines
 from roadlift.network.classes import class_hints
 from roadlift.network.continuation import widths_of_continued_roads
 from roadlift.network.corners import split_at_corners
 from roadlift.network.crossings import join_split_crossings
+from roadlift.network.frame import leave_straight, reach_border
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
 from roadlift.network.mask import find_roads
@@ -212,6 +213,12 @@ def draw(
             raster,
             max_width=options.max_width_m / ground_resolution_m,
             sigma=options.smooth_m / ground_resolution_m,
+        )
+        graph = leave_straight(
+            graph,
+            raster,
+            max_width=options.max_width_m / ground_resolution_m,
+            max_reach=options.max_border_run_m / ground_resolution_m,
         )
         # On its axes an acute crossing that the skeleton has split is short enough to be one.
         graph = meet_on_axes(graph, graph.degree >= JUNCTION_EDGES)
