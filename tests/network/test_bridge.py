@@ -45,7 +45,7 @@ def test_a_short_gap_is_bridged_and_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("length", "value", "bridged"),
-    [(36, 0, False), (36, 8, False), (36, 115, True), (24, 125, True), (60, 125, False)],
+    [(36, 0, False), (36, 8, False), (30, 115, True), (24, 125, True), (60, 125, False)],
 )
 def test_longer_gaps_need_evidence(length: int, value: int, bridged: bool) -> None:
     assert roads(gap(length, value)).edges["bridged"].any() == bridged
