@@ -48,7 +48,7 @@ def measure_lines(
     distance between the two places where the profile falls to half of its value on the line (full width at
     half maximum), linearly interpolated. A line's width is the median, its spread the distance between the
     tenth and ninetieth percentile, over the part that is not inside a junction and whose two edges are inside
-    the raster. That part must be at least half as long as the road is wide there; in a shorter one the profiles
+    the raster. That part must be at least as long as the road is wide there; in a shorter one the profiles
     see more of the roads it joins than of its own. Then the width is the tenth percentile of all of the line: what
     other roads and the border add to the profile makes it wider, never narrower. It is no measurement.
 
