@@ -76,8 +76,11 @@ class Server:
             "images", part.encode() + path.read_bytes() + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
         )
 
-    def extract(self, path):
-        """Extract an image and return the id of the finished job."""
+    def extracted(self, path):
+        """Return the id of a finished job of an image; one that is there will do."""
+        for job in self.get("jobs")["jobs"]:
+            if job["state"] == "done" and job["image"]["name"] == path.name:
+                return job["id"]
         job = self.post(
             "jobs", json.dumps({"image": self.upload(path)["id"], "model": "roadlift-1m"}).encode()
         )
@@ -145,12 +148,14 @@ def open_page(chromium, server):
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             complaints.append(message.text)
 
-    def open_(path="", *, at=server, size=DESKTOP, **options):
+    def open_(path="", *, size=SMALL, **options):
+        # Without motion: what moves is drawn by the processor, sixty times a second.
+        options = {"reduced_motion": "reduce", **options}
         contexts.append(chromium.new_context(viewport=size, accept_downloads=True, **options))
         page = contexts[-1].new_page()
         page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(at.url + path)
+        page.goto(server.url + path)
         return page
 
     yield open_

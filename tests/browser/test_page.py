@@ -7,7 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 
-from .conftest import PHONE, SMALL, near, pixels, settle
+from .conftest import DESKTOP, PHONE, near, pixels, settle
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -15,6 +15,9 @@ expect = sync_api.expect
 EXTRACTED_MS = 90_000
 SAVED_MS = 30_000
 ROAD_YELLOW = (252, 250, 160)
+COUNT_JUMPS = """new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.jumped = (window.jumped || 0) + entry.value;
+}).observe({ type: "layout-shift", buffered: true })"""
 PLANTED = '<img src=x onerror="window.pwned=1">'
 
 
@@ -40,7 +43,7 @@ def extract(page):
 @pytest.fixture(scope="module")
 def job(server, scene):
     """The id of a finished job."""
-    return server.extract(scene["tif"])
+    return server.extracted(scene["tif"])
 
 
 def open_job(open_page, job, **options):
@@ -55,7 +58,8 @@ def roads_of(server, job, kind="edge"):
 
 
 def test_from_an_image_to_a_geopackage(open_page, scene, shot, tmp_path):
-    page = open_page()
+    page = open_page(size=DESKTOP)
+    page.evaluate(COUNT_JUMPS)
     shot(page, "empty")
     open_image(page, scene["tif"])
     assert page.get_by_role("heading", name="town.tif").is_visible()
@@ -72,6 +76,7 @@ def test_from_an_image_to_a_geopackage(open_page, scene, shot, tmp_path):
     assert near(drawn, ROAD_YELLOW, 30).sum() > near(bare, ROAD_YELLOW, 30).sum() + 2000, (
         "no roads on the map"
     )
+    assert page.evaluate("window.jumped || 0") < 0.02, "the layout jumps"
     shot(page, "result")
 
     with page.expect_download() as download:
@@ -83,25 +88,14 @@ def test_from_an_image_to_a_geopackage(open_page, scene, shot, tmp_path):
     assert page.get_by_role("tab", name=f"Roads {len(edges)}").is_visible()
 
 
-def test_every_format_and_the_report_can_be_downloaded(open_page, job, server):
-    page = open_job(open_page, job)
-    begins = {
-        "GeoJSON": b"{",
-        "FlatGeobuf": b"fgb",
-        "GeoParquet": b"PAR1",
-        "GraphML": b"<?xml",
-        "OSM XML": b"<?xml",
-    }
-    assert len(server.get("settings")["formats"]) == 1 + len(begins)  # GeoPackage is in the test before
-    for name, start in begins.items():
-        with page.expect_download() as download:
-            button(page, re.compile(f"^{name}")).click()
-        with open(download.value.path(), "rb") as file:  # noqa: PTH123 - Playwright's path may be none
-            assert file.read(20).lower().startswith(start.lower()), name
+def test_the_result_can_be_looked_at(open_page, job, server, shot):
+    page = open_job(open_page, job, size=DESKTOP)
+    show_evidence_of_a_clicked_road(page, shot)
+    compare_image_and_roads(page, shot)
+    fly_to_an_issue(page, server.get(f"jobs/{job}/issues.geojson")["features"], shot)
 
 
-def test_a_click_on_a_road_shows_its_evidence(open_page, job, shot):
-    page = open_job(open_page, job)
+def show_evidence_of_a_clicked_road(page, shot):
     box = page.locator(".map").bounding_box()
     rows, cols = np.nonzero(near(pixels(page)[80:500, 40:600], ROAD_YELLOW, 25))
     page.mouse.click(box["x"] + 40 + float(cols[len(cols) // 2]), box["y"] + 80 + float(rows[len(rows) // 2]))
@@ -115,24 +109,7 @@ def test_a_click_on_a_road_shows_its_evidence(open_page, job, shot):
     evidence.wait_for(state="detached")
 
 
-def test_the_slider_draws_the_network_anew(open_page, job, server):
-    page = open_job(open_page, job)
-    before = server.get(f"jobs/{job}")
-    length = page.locator(".figure.large dd")
-    expected = f"{before['summary']['length_km']:.2f} km"
-    expect(length).to_have_text(expected)
-    slider = page.get_by_role("slider", name="Threshold")
-    slider.fill("0.9")
-    expect(length).not_to_have_text(expected, timeout=SAVED_MS)
-    after = server.get(f"jobs/{job}")
-    assert after["threshold"] == pytest.approx(0.9)
-    assert after["summary"]["length_km"] < before["summary"]["length_km"]
-    slider.fill(str(before["threshold"]))
-    expect(length).to_have_text(expected, timeout=SAVED_MS)
-
-
-def test_image_and_roads_are_compared(open_page, job, shot):
-    page = open_job(open_page, job)
+def compare_image_and_roads(page, shot):
     whole = near(pixels(page), ROAD_YELLOW, 25)
     button(page, "Compare").click()
     border = page.get_by_role("slider", name="Border between image and roads")
@@ -151,62 +128,78 @@ def test_image_and_roads_are_compared(open_page, job, shot):
     page.mouse.move(box["x"] + 400, box["y"] + 300)
     page.mouse.up()
     assert 35 < int(border.get_attribute("aria-valuenow")) < 55
+    button(page, "Compare").click()
+    border.wait_for(state="detached")
 
 
-def test_edits_are_kept_undone_and_downloaded(open_page, job, server, shot, tmp_path):
-    page = open_job(open_page, job)
-    count = len(roads_of(server, job))
-    tab(page, "Roads")
-    page.get_by_role("list", name="Roads").get_by_role("button").filter(has_text="Road,").first.click()
-    button(page, "Delete road").click()
-    page.get_by_role("tab", name=f"Roads {count - 1}").wait_for()
-    page.keyboard.press("Control+z")
-    page.get_by_role("tab", name=f"Roads {count}").wait_for()
-    page.keyboard.press("Control+Shift+z")
-    page.get_by_role("tab", name=f"Roads {count - 1}").wait_for()
-
-    tab(page, "Edits")
-    button(page, "Draw a road").click()
-    box = page.locator(".map").bounding_box()
-    points = [(0.36, 0.42), (0.44, 0.5), (0.5, 0.47)]
-    for x, y in points:
-        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-    shot(page, "drawing")
-    button(page, "Finish").click()
-    page.get_by_role("listitem").filter(has_text="Drew a road with 3 points").wait_for()
-    shot(page, "edits")
-    drawn = [road for road in roads_of(server, job) if road["properties"]["edited"] == "drawn"]
-    assert drawn
-
-    page.reload()
-    tab(page, "Edits")
-    assert page.get_by_role("list", name="Edits").get_by_role("listitem").count() == 2
-    tab(page, "Summary")
-    with page.expect_download() as download:
-        button(page, re.compile("^GeoJSON")).click()
-    download.value.save_as(tmp_path / "edited.geojson")
-    assert "drawn" in (tmp_path / "edited.geojson").read_text()
-
-    tab(page, "Edits")
-    for left in (1, 0):
-        page.get_by_role("list", name="Edits").get_by_role("button").first.click()
-        expect(page.locator(".edits li")).to_have_count(left, timeout=SAVED_MS)
-    assert len(roads_of(server, job)) == count
-
-
-def test_issues_fly_to_their_place(open_page, job, server, shot):
-    page = open_job(open_page, job)
-    issues = server.get(f"jobs/{job}/issues.geojson")["features"]
+def fly_to_an_issue(page, issues, shot):
     assert issues, "the scene has issues"
     before = pixels(page)
     tab(page, "Issues")
     items = page.get_by_role("list", name="Issues").get_by_role("button")
     assert items.count() == min(len(issues), 60)
     items.first.click()
-    page.wait_for_timeout(900)
     assert (pixels(page) != before).mean() > 0.2
     assert button(page, "Issues").get_attribute("aria-pressed") == "true"
     shot(page, "issues")
+
+
+def test_the_network_is_drawn_anew_and_downloaded(open_page, job, server):
+    page = open_job(open_page, job)
+    before = server.get(f"jobs/{job}")
+    length = page.locator(".figure.large dd")
+    expected = f"{before['summary']['length_km']:.2f} km"
+    expect(length).to_have_text(expected)
+    slider = page.get_by_role("slider", name="Threshold")
+    slider.fill("0.9")
+    expect(length).not_to_have_text(expected, timeout=SAVED_MS)
+    after = server.get(f"jobs/{job}")
+    assert after["threshold"] == pytest.approx(0.9)
+    assert after["summary"]["length_km"] < before["summary"]["length_km"]
+
+    begins = {
+        "GeoJSON": b"{",
+        "FlatGeobuf": b"fgb",
+        "GeoParquet": b"PAR1",
+        "GraphML": b"<?xml",
+        "OSM XML": b"<?xml",
+    }
+    assert len(server.get("settings")["formats"]) == 1 + len(begins)  # GeoPackage is in the test before
+    for name, start in begins.items():
+        with page.expect_download() as download:
+            button(page, re.compile(f"^{name}")).click()
+        with open(download.value.path(), "rb") as file:  # noqa: PTH123 - Playwright's path may be none
+            assert file.read(20).lower().startswith(start.lower()), name
+
+
+def test_edits_are_kept_undone_and_downloaded(open_page, job, server, shot, tmp_path):
+    page = open_job(open_page, job, size=DESKTOP)
+    tab(page, "Edits")
+    button(page, "Draw a road").click()
+    box = page.locator(".map").bounding_box()
+    for x, y in ((0.36, 0.42), (0.44, 0.5), (0.5, 0.47)):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    shot(page, "drawing")
+    button(page, "Finish").click()
+    edits = page.locator(".edits li")
+    expect(edits).to_have_text("Drew a road with 3 points", timeout=SAVED_MS)
+    shot(page, "edits")
+    page.keyboard.press("Control+z")
+    expect(edits).to_have_count(0, timeout=SAVED_MS)
+    page.keyboard.press("Control+Shift+z")
+    expect(edits).to_have_count(1, timeout=SAVED_MS)
+    assert any(road["properties"]["edited"] == "drawn" for road in roads_of(server, job))
+
+    page.reload()
+    page.get_by_role("tab", name="Edits 1").wait_for()
+    with page.expect_download() as download:
+        button(page, re.compile("^GeoJSON")).click()
+    download.value.save_as(tmp_path / "edited.geojson")
+    assert "drawn" in (tmp_path / "edited.geojson").read_text()
+    tab(page, "Edits")
+    button(page, "Take back: Drew a road with 3 points").click()
+    expect(edits).to_have_count(0, timeout=SAVED_MS)
+    assert not any(road["properties"]["edited"] for road in roads_of(server, job))
 
 
 def test_planted_scripts_are_shown_as_text(open_page, job, server):
@@ -262,7 +255,7 @@ def test_what_cannot_be_opened_is_said_in_words(open_page, shot):
 
 
 def test_the_keyboard_is_enough_for_an_image_without_crs(open_page, scene, shot):
-    page = open_page(size=SMALL)
+    page = open_page()
 
     def to(selector, key="Tab", limit=40):
         for _ in range(limit):
@@ -316,7 +309,7 @@ def test_the_keyboard_is_enough_for_an_image_without_crs(open_page, scene, shot)
     expect(page.locator(".maplibregl-canvas")).to_be_focused()
     page.keyboard.press("Space")
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(600)
+    settle(page)
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     expect(page.get_by_role("tab", name="Edits")).to_have_text("Edits2", timeout=SAVED_MS)
@@ -340,17 +333,6 @@ def test_it_works_on_a_phone(open_page, job, shot):
         "[...document.querySelectorAll('button')].map(b => [b.offsetWidth, b.offsetHeight])"
     )
     assert all(min(size) >= 24 for size in sizes), "buttons too small for a finger"
-
-
-def test_nothing_jumps(open_page, scene):
-    page = open_page()
-    page.evaluate(
-        "new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) "
-        "window.jumped = (window.jumped || 0) + e.value }).observe({ type: 'layout-shift', buffered: true })"
-    )
-    open_image(page, scene["tif"])
-    settle(page)
-    assert page.evaluate("window.jumped || 0") < 0.02
 
 
 def test_a_killed_server_is_waited_for_and_maps_survive(open_page, job, server, scene, shot):
@@ -378,31 +360,46 @@ def test_a_killed_server_is_waited_for_and_maps_survive(open_page, job, server, 
     page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_stands_in_the_way_of_anyone(open_page, job, shot, scheme):
-    axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python is not installed")
+@pytest.fixture
+def barriers():
+    """Ask axe-core what stands in somebody's way on a page."""
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
     program = (Path(axe.__file__).parent / "axe.min.js").read_text()
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
-    def check(page):
+    def ask(page, *rules):
         page.evaluate(program)
-        found = page.evaluate("rules => axe.run(rules)", rules)["violations"]
-        assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found] == []
+        found = page.evaluate("rules => axe.run({ runOnly: rules })", rules)["violations"]
+        return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
-    page = open_page(color_scheme=scheme)
+    return ask
+
+
+def test_nothing_stands_in_the_way_of_anyone(open_page, job, barriers, shot):
+    rules = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+    page = open_page()
     button(page, "Choose an image").wait_for()
-    check(page)
-    page = open_job(open_page, job, color_scheme=scheme, reduced_motion="reduce")
-    check(page)
-    for name in ("Roads", "Issues", "Edits"):
+    assert barriers(page, *rules) == []
+    page = open_job(open_page, job, size=DESKTOP)
+    assert barriers(page, *rules) == []
+    for name in ("Issues", "Edits", "Roads"):
         tab(page, name)
-        check(page)
-    tab(page, "Roads")
+        assert barriers(page, *rules) == []
     page.get_by_role("list", name="Roads").get_by_role("button").first.click()
-    check(page)
-    shot(page, f"result-{scheme}")
+    assert barriers(page, *rules) == []
+    button(page, "Use dark colours").click()
+    assert barriers(page, "color-contrast") == []
+    shot(page, "evidence-dark")
     tab(page, "Summary")
     button(page, "Delete this map").click()
     page.get_by_role("dialog").wait_for()
-    check(page)
-    shot(page, f"question-{scheme}")
+    assert barriers(page, *rules) == []
+    shot(page, "question-dark")
+
+
+def test_dark_follows_the_system(open_page, job, barriers, shot):
+    page = open_page(color_scheme="dark")
+    button(page, "Choose an image").wait_for()
+    assert barriers(page, "color-contrast") == []
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(int(value) for value in re.findall(r"\d+", background)) < 50
+    shot(page, "empty-dark")
