@@ -19,6 +19,7 @@ from roadlift.evaluate.causes import Causes
 from roadlift.evaluate.metrics import METRICS, Metric, Scores
 from roadlift.evaluate.pairs import RASTER_SUFFIXES, VECTOR_SUFFIXES, WIDTH_M, load_pair
 from roadlift.export import replacing
+from roadlift.network.pictures import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +144,18 @@ class Evaluation:
         head = f"{'score':<26}{'value':>8}   {'95 % interval':<18}{'images':>5}"
         reasons = sorted({reason for scores in self.scores for reason in scores.reasons})
         return "\n".join([head, *lines, *(f"note: {note}" for note in (*self.notes, *reasons))])
+
+    def plot(self, ax: Any = None, *, label: str | None = None) -> Any:
+        """Draw the scores with their intervals; see `roadlift.report.plots.plot_scores`.
+
+        Args:
+            ax: matplotlib axes to draw on, also those of another evaluation; None: new ones.
+            label: Name of this evaluation where several are compared.
+
+        Returns:
+            The axes.
+        """
+        return draw("plot_scores", self, ax, label=label)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that fit into JSON; undefined is None."""

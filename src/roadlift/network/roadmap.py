@@ -13,6 +13,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from roadlift.errors import InputError, UsageError
+from roadlift.network.pictures import draw
 from roadlift.network.polylines import Polylines
 from roadlift.network.storage import registered_storage
 
@@ -211,6 +212,35 @@ class RoadMap:
         from roadlift.network.simplify import simplify
 
         return simplify(self, tolerance_m)
+
+    def plot(self, ax: Any = None, *, image: str | PathLike[str] | None = None, legend: bool = True) -> Any:
+        """Draw the network with matplotlib, by width and probability; see `roadlift.report.plots.plot_roads`.
+
+        Args:
+            ax: axes to draw on; None: new ones.
+            image: path of the image to draw beneath; the axes are then its pixels.
+            legend: draw the scale of probabilities.
+
+        Returns:
+            The axes.
+        """
+        return draw("plot_roads", self, ax, image=image, legend=legend)
+
+    def explore(self, *, tiles: str | None = None, **options: Any) -> Any:
+        """Return an interactive map for notebooks; see `roadlift.report.plots.explore`.
+
+        Args:
+            tiles: name of a background map such as ``CartoDB positron``; None: no background.
+            options: for `geopandas.GeoDataFrame.explore`.
+
+        Raises:
+            UsageError: folium (extra ``notebook``) is not installed.
+        """
+        return draw("explore", self, tiles=tiles, **options)
+
+    def _repr_html_(self) -> str:
+        """Return a card with figures and a small picture, which notebooks show."""
+        return str(draw("card", self))
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return the routable graph, with the attributes that OSMnx expects; see `roadlift.network.routing`."""

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#6e7781"
 _CELL_PX = 320
+CURVES = (
+    ("loss", "loss", _ORANGE),
+    ("dev_iou", "road IoU on dev", _BLUE),
+    ("learning_rate", "learning rate", _GREY),
+)
+"""Column of the log, title, colour."""
 
 
 def draw_curves(log: Mapping[str, Sequence[float]], path: str | Path) -> Path:
@@ -27,21 +34,22 @@ def draw_curves(log: Mapping[str, Sequence[float]], path: str | Path) -> Path:
         path: Picture to write; replaced when whole.
     """
     figure = new_figure(1080, 380)
-    panels = figure.subplots(1, 3)
-    columns = (
-        ("loss", "loss", _ORANGE),
-        ("dev_iou", "road IoU on dev", _BLUE),
-        ("learning_rate", "learning rate", _GREY),
-    )
-    for axes, (column, title, colour) in zip(panels, columns, strict=True):
-        axes.plot(log["step"], log[column], color=colour, marker="o", markersize=3)
-        axes.set_title(title, loc="left", fontsize=10)
-        axes.set_xlabel("step")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    _mark_best(panels[1], log)
+    for axes, curve in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
+        draw_curve(axes, log, curve)
     figure.tight_layout()
     return write_figure(figure, path, overwrite=True)
+
+
+def draw_curve(axes: Axes, log: Mapping[str, Sequence[float]], curve: tuple[str, str, str]) -> None:
+    """Draw one of `CURVES` of a run's log on axes."""
+    column, title, colour = curve
+    axes.plot(log["step"], log[column], color=colour, marker="o", markersize=3)
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel("step")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if column == "dev_iou":
+        _mark_best(axes, log)
 
 
 def _mark_best(axes: Axes, log: Mapping[str, Sequence[float]]) -> None:
@@ -59,18 +67,23 @@ def _mark_best(axes: Axes, log: Mapping[str, Sequence[float]]) -> None:
     )
 
 
-def draw_predictions(
-    rows: Sequence[tuple[str, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]],
-    path: str | Path,
-    *,
-    threshold: float,
-) -> Path:
-    """Draw image, probability and comparison with the label, a row an image, as PNG.
+Row = tuple[str, "NDArray[np.uint8]", "NDArray[np.uint8]", "NDArray[np.uint8]"]
+
+
+def draw_predictions(rows: Sequence[Row], path: str | Path, *, threshold: float) -> Path:
+    """Write the sheet of `prediction_sheet` as PNG; replaced when whole."""
+    return write_figure(prediction_sheet(rows, threshold=threshold), path, overwrite=True)
+
+
+def prediction_sheet(rows: Sequence[Row], *, threshold: float) -> Figure:
+    """Draw image, probability and comparison with the label, a row an image.
 
     Args:
         rows: Name, image uint8 (rows, cols, 3), probability uint8 (rows, cols) 0..254, label uint8 (rows, cols) 0, 1, 255.
-        path: Picture to write; replaced when whole.
         threshold: Probability from which a pixel counts as road in the comparison.
+
+    Returns:
+        The figure; three axes a row.
     """
     figure = new_figure(3 * _CELL_PX, len(rows) * (_CELL_PX + 24))
     grid = figure.subplots(len(rows), 3, squeeze=False)
@@ -84,7 +97,7 @@ def draw_predictions(
         for each in axes:
             each.set_axis_off()
     figure.tight_layout(pad=0.4)
-    return write_figure(figure, path, overwrite=True)
+    return figure
 
 
 def error_map(
