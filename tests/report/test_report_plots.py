@@ -46,7 +46,7 @@ def test_roads_are_drawn_where_they_lie_on_the_axes_that_are_given(roads, ax):
     assert roads.plot(ax=ax, legend=False) is ax
     ax.figure.canvas.draw()
     pixels = np.asarray(ax.figure.canvas.buffer_rgba())[..., :3].astype(int)
-    for easting, northing, drawn in ((330_060, 4_689_900, True), (330_060, 4_689_860, False)):
+    for easting, northing, drawn in ((330_060, 4_689_900, True), (330_060, 4_689_950, False)):
         x, y = ax.transData.transform((easting, northing))
         colour = pixels[pixels.shape[0] - 1 - round(y), round(x)]
         wanted = 255 * np.array(to_rgb(PROBABILITY_COLOURS(1.0)) if drawn else to_rgb("#1b1f24"))
