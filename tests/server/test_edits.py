@@ -11,10 +11,11 @@ from roadlift import RoadMap
 @pytest.fixture
 def edited(client, done):
     """A finished job; its edits are taken back afterwards."""
+    before = client.get(f"/api/jobs/{done['id']}").json()["summary"]
     yield done["id"]
     answer = client.put(f"/api/jobs/{done['id']}/edits", json={"edits": []})
     assert answer.status_code == 200
-    assert client.get(f"/api/jobs/{done['id']}").json()["summary"] == done["summary"]
+    assert client.get(f"/api/jobs/{done['id']}").json()["summary"] | {"seconds": 0} == before | {"seconds": 0}
 
 
 def put(client, job, *edits):
@@ -53,7 +54,6 @@ def test_dropped_with_the_roads_that_they_are_about(client, done, edited):
     job = client.post(f"/api/jobs/{edited}/vectorize", json=body).json()
     assert job["edits"] == 0
     assert client.get(f"/api/jobs/{edited}/edits").json() == {"edits": []}
-    done["summary"] = job["summary"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_edits_that_cannot_be_change_nothing(client, done, edit, code, says):
 
 def test_issues_most_important_first(client, done):
     issues = [one["properties"] for one in features(client, done["id"], "issues")]
-    assert len(issues) == done["summary"]["issues"]
+    assert len(issues) == client.get(f"/api/jobs/{done['id']}").json()["summary"]["issues"]
     assert [one["importance"] for one in issues] == sorted(
         (one["importance"] for one in issues), reverse=True
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import kinds
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,3 +117,16 @@ def test_shown_names_are_harmless(name):
     assert "\\" not in shown
     assert shown.isprintable() or " " in shown
     assert shown_name(shown) == shown
+
+
+@pytest.mark.parametrize("name", ["strip_of_2048_by_a_billion", "bands_65535", "one_compressed_strip"])
+def test_images_made_to_harm(client, tmp_path, name):
+    """Some of the kinds of tests/hostile; all of them are uploaded by `python -m benchmarks.server`."""
+    case = kinds.all_kinds()[name]
+    place = kinds.Place(tmp_path, "127.0.0.1:9", tmp_path / "none.onnx")
+    command = case.build(place)
+    content = (tmp_path / command[1]).read_bytes()
+    answer = client.post("/api/images", files={"file": ("x.tif", content)})
+    assert 400 <= answer.status_code < 500, answer.text
+    problem(answer, answer.status_code, answer.json()["error"]["code"])
+    assert client.get("/api/health").status_code == 200

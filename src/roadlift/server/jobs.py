@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from roadlift.model import ModelCard, find_card, list_models
-from roadlift.server.layout import EDITS, export_file, image_file, result_folder
+from roadlift.server.layout import EDITS, ROADS, export_file, image_file, result_folder
 from roadlift.server.options import MEGABYTE, ServerOptions
 from roadlift.server.problems import Problem
 from roadlift.server.processes import Children, Limits
@@ -229,6 +229,8 @@ class Workshop:
     async def export(self, job: StoredJob, suffix: str) -> str:
         """Return the name of the file with a job's roads in a format, made when it is not there."""
         async with self._finished(job) as job:
+            if suffix == Path(ROADS).suffix[1:]:
+                return f"{result_folder(job.revision)}/{ROADS}"
             name = f"{result_folder(job.revision)}/{export_file(suffix)}"
             if not (self.store.job_folder(job.id) / name).exists():
                 await self.quick("export", job, {"suffix": suffix, "revision": job.revision})
