@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter
+
 from roadlift.model import ModelCard, find_card, list_models
 from roadlift.server.layout import EDITS, ROADS, export_file, image_file, result_folder
 from roadlift.server.options import MEGABYTE, ServerOptions
@@ -20,11 +22,13 @@ from roadlift.server.problems import Problem
 from roadlift.server.processes import Children, Limits
 from roadlift.server.schema import Edits, Job, JobRequest, JobState, Summary, Words
 from roadlift.server.store import Store, StoredImage, StoredJob, new_id
+from roadlift.server.tiles import TileCache
 
 log = logging.getLogger(__name__)
 QUICK_SECONDS = 300.0
 MOST_QUICK, MOST_WAITING = 2, 20
 CLEANING_SECONDS = 60.0
+TILE_THREADS = 4
 
 
 @dataclass
@@ -92,6 +96,8 @@ class Workshop:
         self.store = Store(options.data)
         self.models = offered_models(options.model)
         self.watchers = Watchers()
+        self.tiles = TileCache()
+        self.tile_threads = CapacityLimiter(TILE_THREADS)
         limits = Limits(options.job_memory * MEGABYTE, 16 * options.max_upload_bytes, options.job_time * 60)
         self.children = Children(self.store.root, limits)
         self._live: dict[str, Live] = {}

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, StreamingResponse
@@ -60,7 +60,6 @@ ONLY_ON_EARTH = ("geojson", "osm")
 FOR_A_DAY = {"Cache-Control": "private, max-age=86400, immutable"}
 STILL_HERE_SECONDS = 15.0
 NEWS_PER_SECOND = 8
-TILE_THREADS = 4
 _FILE_FORM = {
     "requestBody": {
         "required": True,
@@ -235,7 +234,7 @@ async def delete_image(found: TheImage, shop: Shop) -> None:
 async def image_tile(found: TheImage, z: Zoom, x: Place, y: Place, shop: Shop) -> Response:
     """Return a tile of the image in Web Mercator, 256 pixels, transparent outside of the image."""
     path = shop.store.image_folder(found.about.id) / PREVIEW
-    return await _tile(tiles.picture_tile, path, (z, x, y), FOR_A_DAY)
+    return await _tile(shop, tiles.picture_tile, path, (z, x, y), final=True)
 
 
 @api.post("/jobs", status_code=202, tags=["jobs"], responses=errors(404, 422, 429))
@@ -294,14 +293,10 @@ async def probability_tile(
     del v
     folder = shop.store.job_folder(found.id)
     whole = folder / PROBABILITY
-    if found.state is JobState.DONE and whole.exists():
-        return await _tile(
-            tiles.probability_tile, whole, (z, x, y), {"Cache-Control": "private, max-age=3600"}
-        )
-    filling = whole if whole.exists() else folder / FILLING
-    if not filling.exists():
+    path = whole if whole.exists() else folder / FILLING
+    if not path.exists():
         raise Problem(404, "not_found", "There is no probability to look at yet.")
-    return await _tile(tiles.probability_tile, filling, (z, x, y), {})
+    return await _tile(shop, tiles.probability_tile, path, (z, x, y), final=found.state is JobState.DONE)
 
 
 @api.get(
@@ -373,19 +368,21 @@ def _result_file(shop: Workshop, job: StoredJob, name: str) -> FileResponse:
     return FileResponse(path, media_type=GEOJSON, headers={"Cache-Control": "private, no-cache"})
 
 
-_limiters: dict[asyncio.AbstractEventLoop, CapacityLimiter] = {}
-
-
 async def _tile(
+    shop: Workshop,
     draw: Callable[[Path, int, int, int], bytes],
     path: Path,
     place: tuple[int, int, int],
-    headers: dict[str, str],
+    *,
+    final: bool,
 ) -> Response:
-    limiter = _limiters.setdefault(asyncio.get_running_loop(), CapacityLimiter(TILE_THREADS))
-    return Response(
-        await to_thread.run_sync(draw, path, *place, limiter=limiter), media_type="image/png", headers=headers
-    )
+    """Draw a tile in a thread; one that will not change is kept for the next who asks."""
+    png = shop.tiles.get((path, *place)) if final else None
+    if png is None:
+        png = await to_thread.run_sync(draw, path, *place, limiter=shop.tile_threads)
+    if final:
+        shop.tiles.keep((path, *place), png)
+    return Response(png, media_type="image/png", headers=FOR_A_DAY if final else None)
 
 
 async def _events(shop: Workshop, job: str) -> AsyncIterator[str]:

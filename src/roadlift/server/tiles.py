@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,7 @@ from roadlift.imagery.opening import gdal_settings, open_raster
 from roadlift.server.problems import Problem
 
 SIZE: Final = 256
+CACHE_BYTES: Final = 64 * 2**20
 ZOOMS: Final = range(25)
 _LOW, _HIGH, _OPACITY = (255, 237, 140), (214, 30, 90), 225
 _VISIBLE = 12
@@ -44,6 +47,36 @@ def _colour(rgb: np.ndarray) -> tuple[int, int, int]:
 _RAMP: Final = colour_ramp()
 # Once for all threads: a raster that is being filled has no overviews yet.
 warnings.filterwarnings("ignore", category=NoOverviewWarning)
+
+
+class TileCache:
+    """Tiles that were drawn lately, up to so many bytes; the one that was asked for longest ago goes first.
+
+    Example:
+        >>> cache = TileCache(5)
+        >>> cache.keep("a", b"123"), cache.keep("b", b"456")
+        (None, None)
+        >>> cache.get("a"), cache.get("b")
+        (None, b'456')
+    """
+
+    def __init__(self, largest: int = CACHE_BYTES) -> None:
+        self._tiles: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._largest = largest
+        self._size = 0
+
+    def get(self, key: Hashable) -> bytes | None:
+        """Return a tile that is kept."""
+        if key in self._tiles:
+            self._tiles.move_to_end(key)
+        return self._tiles.get(key)
+
+    def keep(self, key: Hashable, png: bytes) -> None:
+        """Keep a tile."""
+        self._size += len(png) - len(self._tiles.get(key, b""))
+        self._tiles[key] = png
+        while self._size > self._largest and self._tiles:
+            self._size -= len(self._tiles.popitem(last=False)[1])
 
 
 def picture_tile(path: Path, z: int, x: int, y: int) -> bytes:
