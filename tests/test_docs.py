@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 import roadlift
 from roadlift.cli import cli
 from roadlift.scene import render
+from roadlift.server.options import ServerOptions
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,6 +67,8 @@ def _make_targets():
 
 def _run(command):
     words = shlex.split(command, comments=True)
+    variables = dict(word.split("=", 1) for word in takewhile(re.compile(r"[A-Z_]+=").match, words))
+    words = words[len(variables) :]
     if not words:
         return
     if words[0] == "make":
@@ -77,10 +81,21 @@ def _run(command):
         assert (ROOT / Path(*words[2].split("."))).with_suffix(".py").exists() or (ROOT / words[2]).is_dir()
     else:
         assert words[0] == "roadlift"
+        if words[1] == "serve":
+            _check_serve(words[2:], variables)
+            return
         if words[1] == "train" and "--resume" not in words:
             words += BRIEFLY
         result = CliRunner().invoke(cli, words[1:])
         assert result.exit_code == 0, f"{command}\n{result.output}\n{result.exception!r}"
+
+
+def _check_serve(options, variables):
+    """A server does not end: its options are checked as it would."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        ServerOptions(**cli.commands["serve"].make_context("serve", options).params)
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

@@ -87,6 +87,15 @@ def test_other_formats(client, done, tmp_path, suffix):
     )
 
 
+def test_report(client, done):
+    answer = client.get(f"/api/jobs/{done['id']}/report")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == 'attachment; filename="town_report.html"'
+    assert answer.text.startswith("<!doctype html>")
+    assert "town.tif" in answer.text
+    assert str(client.folder) not in answer.text
+
+
 def test_vectorize_again(client, image):
     job = extract(client, image, threshold=0.2)
     again = client.post(f"/api/jobs/{job['id']}/vectorize", json={"threshold": 0.95}).json()

@@ -13,7 +13,7 @@ import numpy as np
 
 from roadlift import __version__
 from roadlift.errors import InputError
-from roadlift.imagery import Georef, ProbabilityWriter, Tile, Window, read_probability
+from roadlift.imagery import Georef, ProbabilityWriter, Tile, Window
 from roadlift.imagery.preview import OpenRaster
 from roadlift.model import ModelCard, find_card
 from roadlift.network import RoadMap
@@ -22,7 +22,7 @@ from roadlift.pipeline import ExtractOptions, Progress, Work, compute_missing, n
 from roadlift.segment import PredictStats, predict_tiles
 from roadlift.server.layout import FILLING, PROBABILITY, WORK, image_file
 from roadlift.server.placement import Placement
-from roadlift.server.results import new_result, read_place, write_place
+from roadlift.server.results import new_result, read_own_probability, read_place, write_place
 
 
 def extract(
@@ -59,14 +59,15 @@ def extract(
         with open_work(image, options, Path(WORK)) as work:
             card, native = work.model.card, work.source.native_georef
             placement = Placement.of(native, work.source.native_shape)
-            georef = placement.georef(work.source.georef)
-            probability = _fill(work, georef, report)
+            own = work.source.georef
+            shown = placement.georef(own)
+            probability = _fill(work, shown, report)
             place = {
                 "shape": placement.shape,
                 "crs": None if native.crs is None else native.crs.to_wkt(),
                 "ground_resolution_m": work.source.ground_resolution_m,
-                "metres_per_pixel": work.source.ground_resolution_m / work.source.georef.transform[0],
-                "transform": list(work.source.georef.transform[:6]),
+                "metres_per_pixel": work.source.ground_resolution_m / own.transform[0],
+                "transform": list(own.transform[:6]),
                 "notes": list(work.source.notes),
                 "image": name,
                 "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
@@ -74,10 +75,10 @@ def extract(
             }
     except InputError as error:
         raise type(error)(str(error).replace(str(image), name)) from error
-    with ProbabilityWriter(PROBABILITY, probability.shape, georef, overwrite=True) as writer:
+    with ProbabilityWriter(PROBABILITY, probability.shape, shown, overwrite=True) as writer:
         writer.write(Window(0, 0, *probability.shape), probability)
     write_place(place)
-    roads = _roads(probability, georef, card, threshold, time.perf_counter() - started)
+    roads = _roads(probability, own, card, threshold, time.perf_counter() - started)
     summary = new_result(roads, revision, seconds=time.perf_counter() - started)
     Path(FILLING).unlink()
     shutil.rmtree(WORK, ignore_errors=True)
@@ -130,7 +131,7 @@ def vectorize(*, report: Callable[..., None], model: str, threshold: float, revi
     """
     del report
     started = time.perf_counter()
-    probability, georef = read_probability(PROBABILITY)
+    probability, georef = read_own_probability()
     roads = _roads(probability, georef, find_card(model), threshold, 0.0)
     return new_result(roads, revision, seconds=time.perf_counter() - started)
 
@@ -140,10 +141,9 @@ def _roads(
 ) -> RoadMap:
     """Vectorise in the raster's own coordinates and return the road map in the image's."""
     place = read_place()
-    own = georef if place["shape"] is None else Georef(None, _affine(place["transform"]))
     roads = vectorize_raster(
         probability,
-        own,
+        georef,
         ground_resolution_m=place["ground_resolution_m"],
         options=network_options(card, threshold=threshold, threshold_low=None),
         provenance={
@@ -156,9 +156,3 @@ def _roads(
         },
     )
     return roads if place["crs"] is None else roads.reproject(place["crs"])
-
-
-def _affine(numbers: list[float]) -> Any:
-    from affine import Affine
-
-    return Affine(*numbers)

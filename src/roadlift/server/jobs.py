@@ -16,7 +16,7 @@ from typing import Any
 from anyio import CapacityLimiter
 
 from roadlift.model import ModelCard, find_card, list_models
-from roadlift.server.layout import EDITS, ROADS, export_file, image_file, result_folder
+from roadlift.server.layout import EDITS, REPORT, ROADS, export_file, image_file, result_folder
 from roadlift.server.options import MEGABYTE, ServerOptions
 from roadlift.server.problems import Problem
 from roadlift.server.processes import Children, Limits
@@ -171,7 +171,7 @@ class Workshop:
                 f"{self.options.queue} jobs are waiting already; try again when some are done.",
                 {"Retry-After": "30"},
             )
-        card = find_card(self.models[name][0])
+        card = self.models[name][1]
         gsd = None if image.about.georeferenced else request.gsd or card.ground_resolution_m
         threshold = card.threshold if request.threshold is None else request.threshold
         job = StoredJob(new_id(), image.about.id, time.time(), JobState.QUEUED, name, threshold, gsd)
@@ -240,6 +240,17 @@ class Workshop:
             name = f"{result_folder(job.revision)}/{export_file(suffix)}"
             if not (self.store.job_folder(job.id) / name).exists():
                 await self.quick("export", job, {"suffix": suffix, "revision": job.revision})
+            return name
+
+    async def report(self, job: StoredJob) -> str:
+        """Return the name of the file with the report of a job, made when it is not there."""
+        async with self._finished(job) as job:
+            name = f"{result_folder(job.revision)}/{REPORT}"
+            folder = self.store.job_folder(job.id)
+            if not (folder / name).exists():
+                image = self.store.image(job.image)
+                arguments = {"name": image.about.name, "suffix": image.suffix, "revision": job.revision}
+                await self.quick_in("report", folder, arguments)
             return name
 
     async def quick(self, task: str, job: StoredJob, arguments: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ PLACE: Final = "place.json"
 FOUND, ROADS = "found.gpkg", "roads.gpkg"
 ROADS_GEOJSON, ISSUES_GEOJSON = "roads.geojson", "issues.geojson"
 EDITS: Final = "edits.json"
+REPORT: Final = "report.html"
 FORMATS: Final = ("gpkg", "geojson", "fgb", "parquet", "graphml", "osm")
 
 

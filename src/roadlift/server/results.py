@@ -8,6 +8,7 @@ when it is complete, so that the server never sees half of one.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -16,24 +17,30 @@ from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
-import networkx as nx
 import numpy as np
 import pandas as pd
 import shapely
+from affine import Affine
 
 import roadlift.export  # noqa: F401 - road maps learn to be saved
 from roadlift.errors import UsageError
+from roadlift.imagery import Georef, read_probability
 from roadlift.network import RoadMap
 from roadlift.network.edit import TOUCH_M, Accept, Draw, Edit, Remove, about_edges, edit_roads
 from roadlift.network.evidence import metres_per_unit
 from roadlift.network.polylines import Polylines
+from roadlift.report.document import write_page
+from roadlift.report.facts import Headlines, kilometres_by, ranked_issues
 from roadlift.server.layout import (
     FOUND,
     ISSUES_GEOJSON,
     PLACE,
+    PROBABILITY,
+    REPORT,
     ROADS,
     ROADS_GEOJSON,
     export_file,
+    image_file,
     result_folder,
 )
 from roadlift.server.placement import Placement, in_degrees
@@ -128,26 +135,46 @@ def export(*, report: Callable[..., None], suffix: str, revision: int) -> str:
     return str(target)
 
 
-def write_report(*, report: Callable[..., None], revision: int, name: str, suffix: str) -> str:
-    """Write the offline report of a result and return the file's name, inside the current folder."""
-    del report, revision, name, suffix
-    raise UsageError("This server makes no reports yet.")
+def write_report(*, report: Callable[..., None], name: str, suffix: str, revision: int) -> str:
+    """Write the offline report of a result and return the file's name, inside the current folder.
+
+    Args:
+        report: not called.
+        name: what the user calls the image.
+        suffix: of the image's file.
+        revision: number of the result.
+    """
+    del report
+    target = Path(result_folder(revision)) / REPORT
+    roads = RoadMap.from_file(target.parent / ROADS)
+    write_page(
+        target,
+        roads,
+        image=image_file(suffix),
+        probability=read_own_probability(),
+        title=name,
+        overwrite=True,
+    )
+    return str(target)
+
+
+def read_own_probability() -> tuple[np.ndarray, Georef]:
+    """Return the job's probability on the ground, or without CRS in the image's pixels; not where the page shows it."""
+    probability, georef = read_probability(PROBABILITY)
+    place = read_place()
+    return probability, georef if place["shape"] is None else Georef(None, Affine(*place["transform"]))
 
 
 def summarise(roads: RoadMap, *, seconds: float) -> dict[str, Any]:
     """Return the fields of :class:`~roadlift.server.schema.Summary`."""
-    edges = roads.edges
-    graph = nx.Graph(list(zip(edges["u"], edges["v"], strict=True)))
-    known = edges["probability"].notna()
-    weight = edges["length_m"].where(known).sum()
-    mean = float((edges["probability"] * edges["length_m"]).sum() / weight) if weight > 0 else None
+    edges, headlines = roads.edges, Headlines.of(roads)
     return {
-        "length_km": round(roads.length_km, 3),
+        "length_km": round(headlines.length_km, 3),
         "edges": len(edges),
-        "junctions": int((roads.nodes["kind"] == "junction").sum()),
-        "components": nx.number_connected_components(graph),
-        "mean_probability": None if mean is None else round(mean, 4),
-        "issues": len(roads.issues),
+        "junctions": headlines.junctions,
+        "components": headlines.components,
+        "mean_probability": None if math.isnan(headlines.probability) else round(headlines.probability, 4),
+        "issues": headlines.issues,
         "length_km_by_width": kilometres_by_width(edges["width_m"].to_numpy(), edges["length_m"].to_numpy()),
         "seconds": round(seconds, 2),
         "notes": [str(note) for note in roads.provenance.get("notes", [])],
@@ -161,18 +188,10 @@ def kilometres_by_width(width_m: np.ndarray, length_m: np.ndarray) -> dict[str, 
         >>> kilometres_by_width(np.array([4.0, 9.0, np.nan]), np.array([1000.0, 500.0, 250.0]))
         {'<5 m': 1.0, '5-8 m': 0.0, '8-12 m': 0.5, '>12 m': 0.0, 'unknown': 0.25}
     """
-    lows, highs = (0.0, *WIDTHS_M), (*WIDTHS_M, np.inf)
-    names = [
-        f"<{WIDTHS_M[0]:g} m",
-        *(f"{low:g}-{high:g} m" for low, high in pairwise(WIDTHS_M)),
-    ]
-    names.append(f">{WIDTHS_M[-1]:g} m")
-    sums = {
-        name: round(float(length_m[(width_m >= low) & (width_m < high)].sum()) / 1000, 3)
-        for name, low, high in zip(names, lows, highs, strict=True)
-    }
-    unknown = np.isnan(width_m)
-    return sums | ({"unknown": round(float(length_m[unknown].sum()) / 1000, 3)} if unknown.any() else {})
+    bars = kilometres_by(width_m, length_m, WIDTHS_M)
+    between = [f"{low:g}-{high:g} m" for low, high in pairwise(WIDTHS_M)]
+    names = [f"<{WIDTHS_M[0]:g} m", *between, f">{WIDTHS_M[-1]:g} m", "unknown"]
+    return {name: round(float(sum_km), 3) for name, sum_km in zip(names, bars.kilometres, strict=False)}
 
 
 class _Folder:
@@ -212,7 +231,7 @@ def _write_for_page(roads: RoadMap, folder: Path) -> None:
     edges, nodes = _edges(shown.edges), shown.nodes.rename(columns={"kind": "node_kind"}).assign(kind="node")
     _write_collection(folder / ROADS_GEOJSON, [*_features(edges, ""), *_features(nodes, "n")])
     about = about_edges(roads.issues, _edges(roads.edges), tolerance=TOUCH_M / float(_metres(roads)))
-    issues = with_importance(shown.issues.assign(edge=_names(about)))
+    issues = with_importance(shown.issues.assign(edge=_names(about)), ranked_issues(roads))
     _write_collection(folder / ISSUES_GEOJSON, _features(issues, "i"))
 
 
@@ -244,17 +263,14 @@ def _metres(roads: RoadMap) -> float:
     return float(metres_per_unit(lines, roads.edges["length_m"].to_numpy(), roads.crs).min())
 
 
-def with_importance(issues: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Add to the table of issues how much each matters (0..1) and what it is in words, most important first."""
-    weight = issues["kind"].map({"doubtful": 1.0, "bridged": 0.8, "removed": 0.4, "filled": 0.2}).fillna(0.1)
-    length = issues["length_m"].to_numpy()
-    importance = weight.astype(float) * (0.25 + 0.75 * length / (length + 50.0))
+def with_importance(issues: gpd.GeoDataFrame, order: np.ndarray) -> gpd.GeoDataFrame:
+    """Put the table of issues in order and add what each is in words, and its importance: from 1 down to above 0."""
+    table = issues.iloc[order].reset_index(drop=True)
     words = [
         f"{kind}: {reason} ({length_m:.0f} m)"
-        for kind, reason, length_m in zip(issues["kind"], issues["reason"], length, strict=True)
+        for kind, reason, length_m in zip(table["kind"], table["reason"], table["length_m"], strict=True)
     ]
-    table = issues.assign(importance=importance.round(4), words=words)
-    return table.sort_values(["importance", "id"], ascending=[False, True], kind="stable", ignore_index=True)
+    return table.assign(importance=(1 - table.index.to_numpy() / max(len(table), 1)).round(4), words=words)
 
 
 def _features(table: gpd.GeoDataFrame, prefix: str) -> list[str]:

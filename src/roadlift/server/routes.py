@@ -354,6 +354,14 @@ async def download(found: TheJob, format: Format, shop: Shop) -> FileResponse:  
     return FileResponse(path, media_type=MEDIA_TYPES[suffix], filename=name)
 
 
+@api.get("/jobs/{job}/report", tags=["results"], responses=file_of("text/html"), response_class=FileResponse)
+async def report(found: TheJob, shop: Shop) -> FileResponse:
+    """Return the report of the roads, with the edits: one page that opens from disk without network."""
+    path = shop.store.job_folder(found.id) / await shop.report(found)
+    name = f"{_stem(shop.store.image(found.image).about.name)}_report.html"
+    return FileResponse(path, media_type="text/html", filename=name)
+
+
 def _stem(name: str) -> str:
     """Return the first part of a shown name, in letters that every file system takes."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name.rsplit(".", 1)[0]).strip("._-")
