@@ -1,5 +1,6 @@
 """What a person does with the page, in a real browser against a real server."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -34,10 +35,22 @@ def open_image(page, path):
     button(page, "Extract roads").wait_for()
 
 
-def extract(page):
-    button(page, "Extract roads").click()
-    page.get_by_role("tab", name="Summary").wait_for(timeout=EXTRACTED_MS)
-    page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for()
+def drop(page, path):
+    """Drop a file onto the page as a hand does."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    held = page.evaluate_handle(
+        """([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+            const held = new DataTransfer();
+            held.items.add(new File([bytes], name));
+            return held;
+        }""",
+        [path.name, content],
+    )
+    page.dispatch_event(".drop", "dragover", {"dataTransfer": held})
+    page.get_by_text("Drop to open the image").wait_for()
+    page.dispatch_event(".drop", "drop", {"dataTransfer": held})
+    button(page, "Extract roads").wait_for()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +74,7 @@ def test_from_an_image_to_a_geopackage(open_page, scene, shot, tmp_path):
     page = open_page(size=DESKTOP)
     page.evaluate(COUNT_JUMPS)
     shot(page, "empty")
-    open_image(page, scene["tif"])
+    drop(page, scene["tif"])
     assert page.get_by_role("heading", name="town.tif").is_visible()
     assert page.get_by_text("400 × 400 px").is_visible()
     bare = pixels(page)
@@ -340,7 +353,13 @@ def test_a_killed_server_is_waited_for_and_maps_survive(open_page, job, server, 
     maps = len(server.get("jobs")["jobs"])
     open_image(page, scene["tif"])
     button(page, "Extract roads").click()
-    page.get_by_role("heading", name="Finding roads…").wait_for(timeout=EXTRACTED_MS)
+    button(page, "Cancel").click()
+    page.get_by_role("heading", name="Cancelled").wait_for(timeout=SAVED_MS)
+    maps += 1
+    button(page, "Try again").click()
+    page.get_by_role("heading", name=re.compile("Reading the image…|Finding roads…")).wait_for(
+        timeout=EXTRACTED_MS
+    )
     server.kill()
     page.get_by_text("roadlift does not answer.").wait_for()
     page.get_by_role("heading", name="Waiting for roadlift…").wait_for()
@@ -403,3 +422,33 @@ def test_dark_follows_the_system(open_page, job, barriers, shot):
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(value) for value in re.findall(r"\d+", background)) < 50
     shot(page, "empty-dark")
+
+
+def test_a_token_is_asked_for_once_and_sent_with_everything(open_page, job, server):
+    def ask_for_token(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "needs_token": True})
+
+    def check_token(route):
+        if route.request.headers.get("authorization") == "Bearer the right one":
+            sent.add(route.request.url.split("/api/")[1].split("/")[0])
+            return route.continue_()
+        return route.fulfill(
+            status=401, json={"error": {"code": "token_needed", "message": "A token is needed."}}
+        )
+
+    sent = set()
+    page = open_page()
+    page.route(re.compile(r"/api/(jobs|images)"), check_token)
+    page.route(re.compile(r"/api/settings"), ask_for_token)
+    page.goto(f"{server.url}#/job/{job}")
+    page.reload()
+    page.get_by_label("Token").fill("a wrong one")
+    button(page, "Continue").click()
+    page.get_by_text("That token was not accepted.").wait_for()
+    page.get_by_label("Token").fill("the right one")
+    button(page, "Continue").click()
+    page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for()
+    settle(page)
+    assert sent == {"jobs", "images"}, "calls and tiles"
+    assert "right" not in page.url

@@ -74,6 +74,9 @@ export function formatWords(format: string): [name: string, use: string] {
   return FORMATS[format] ?? [format, ""];
 }
 
+/** Formats whose coordinates are degrees: not for images without CRS. */
+export const IN_DEGREES: readonly string[] = ["geojson", "osm"];
+
 export const ISSUE_WORDS: Record<string, string> = {
   bridged: "Bridged gap",
   doubtful: "Doubtful road",

@@ -16,7 +16,7 @@ export function ImagePanel({ image }: { image: Image }) {
   const model = models.find((each) => each.name === name.value) ?? models[0];
   const submit = (event: Event) => {
     event.preventDefault();
-    if (model) void extract(model.name, threshold.value, Number(gsd.value) || null);
+    if (model) void extract(model.name, threshold.value, image.georeferenced ? null : Number(gsd.value) || null);
   };
   return (
     <form class="section" onSubmit={submit}>
@@ -33,7 +33,7 @@ export function ImagePanel({ image }: { image: Image }) {
         </select>
         <p class="fine">{model?.description}</p>
       </div>
-      {!image.ground_resolution_m && (
+      {!image.georeferenced && (
         <div class="field">
           <label for="gsd">Metres per pixel</label>
           <input

@@ -40,16 +40,17 @@ function Running({ job }: { job: Job }) {
 function title(job: Job): string {
   if (!store.connected.value) return "Waiting for roadlift…";
   if (job.state === "queued") return "Waiting for its turn…";
-  return job.tiles_total && job.tiles_done >= job.tiles_total ? "Drawing the network…" : "Finding roads…";
+  if (!job.tiles_total) return "Reading the image…";
+  return job.tiles_done >= job.tiles_total ? "Drawing the network…" : "Finding roads…";
 }
 
 function remaining(job: Job): string {
-  if (!store.connected.value || job.remaining_s === null) return "\u00a0";
-  return `about ${duration(job.remaining_s)} left`;
+  const known = store.connected.value && job.remaining_s !== null && job.tiles_done < job.tiles_total;
+  return known ? `about ${duration(job.remaining_s!)} left` : "\u00a0";
 }
 
 function Ended({ job }: { job: Job }) {
-  const again = () => void extract(job.model, job.threshold, job.image.ground_resolution_m ? null : job.gsd);
+  const again = () => void extract(job.model, job.threshold, job.image.georeferenced ? null : job.gsd);
   return (
     <section class="ended">
       <h2>

@@ -1,5 +1,5 @@
 import type { ComponentChild } from "preact";
-import { duration, formatWords, kilometres, plural, probability, whole } from "../format";
+import { duration, formatWords, IN_DEGREES, kilometres, plural, probability, whole } from "../format";
 import { download, remove, vectorize } from "../state/actions";
 import * as store from "../state/store";
 import type { Tab } from "../state/store";
@@ -148,12 +148,16 @@ function Downloads({ job }: { job: Job }) {
         </button>
       )}
       <div class="formats">
-        {others.map((format) => (
-          <button key={format} type="button" disabled={waiting} onClick={() => get(format)}>
-            <strong>{formatWords(format)[0]}</strong>
-            <span class="fine">{formatWords(format)[1]}</span>
-          </button>
-        ))}
+        {others.map((format) => {
+          const impossible = !job.image.georeferenced && IN_DEGREES.includes(format);
+          const [name, use] = formatWords(format);
+          return (
+            <button key={format} type="button" disabled={waiting || impossible} onClick={() => get(format)}>
+              <strong>{name}</strong>
+              <span class="fine">{impossible ? "needs a CRS" : use}</span>
+            </button>
+          );
+        })}
         <button type="button" disabled={waiting} onClick={() => void download(`jobs/${job.id}/report`, "report.html")}>
           <strong>Report</strong>
           <span class="fine">one HTML page</span>
