@@ -44,8 +44,9 @@ export function when(seconds: number): string {
   return new Date(seconds * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
 
-export function imageFacts(image: Image): string[] {
-  const resolution = image.ground_resolution_m;
+/** `gsd` is the ground resolution that a person gave for an image that tells none. */
+export function imageFacts(image: Image, gsd: number | null): string[] {
+  const resolution = image.ground_resolution_m ?? gsd;
   return [
     `${whole(image.width)} × ${whole(image.height)} px`,
     resolution ? `${resolution < 1 ? resolution.toFixed(2) : resolution.toFixed(1)} m per pixel` : "no ground resolution",

@@ -64,7 +64,7 @@ export function ImagePanel({ image }: { image: Image }) {
   );
 }
 
-export function PanelHead({ image }: { image: Image }) {
+export function PanelHead({ image, gsd = null }: { image: Image; gsd?: number | null }) {
   return (
     <div class="panel-head">
       <a class="back" href="#">
@@ -74,7 +74,7 @@ export function PanelHead({ image }: { image: Image }) {
       <h1 class="ellipsis" title={image.name}>
         {image.name}
       </h1>
-      <p class="fine">{imageFacts(image).join(" · ")}</p>
+      <p class="fine">{imageFacts(image, gsd).join(" · ")}</p>
     </div>
   );
 }

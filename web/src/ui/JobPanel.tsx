@@ -11,7 +11,7 @@ import { Result } from "./Result";
 export function JobPanel({ job }: { job: Job }) {
   return (
     <div class="section">
-      <PanelHead image={job.image} />
+      <PanelHead image={job.image} gsd={job.gsd} />
       {job.state === "done" ? <Result job={job} /> : job.state === "queued" || job.state === "running" ? <Running job={job} /> : <Ended job={job} />}
     </div>
   );
