@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -9,6 +10,9 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+NOISE = re.compile(r"Kernel is running over TCP|^WARNING: All log messages before absl|^I0000 ")
+"""What the kernel and TensorFlow say of themselves."""
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -20,10 +24,6 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     client.execute()
     outputs = [output for cell in cells for output in cell.outputs]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) >= 5
-    complaints = [
-        output.text
-        for output in outputs
-        if output.get("name") == "stderr" and "Kernel is running over TCP" not in output.text
-    ]
-    assert not complaints
+    assert len(pictures) >= 2
+    said = "".join(output.text for output in outputs if output.get("name") == "stderr")
+    assert not [line for line in said.splitlines() if line.strip() and not NOISE.search(line)]

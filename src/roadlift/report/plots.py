@@ -219,14 +219,10 @@ def plot_scores(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
         colours = list(_GROUP_COLOURS.values())[earlier % len(_GROUP_COLOURS)]
     ax.hlines(places + shift, shown["low"], shown["high"], colors=colours, linewidth=2, alpha=0.5)
     ax.scatter(shown["value"], places + shift, c=colours, s=36, zorder=3, label=label)
-    for place, value in zip(places + shift, shown["value"], strict=True):
-        beside: dict[str, Any] = {
-            "xytext": (0, 5),
-            "textcoords": "offset points",
-            "ha": "center",
-            "fontsize": "small",
-        }
-        ax.annotate(f"{value:.2f}", (value, place), **beside)
+    beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": "small"}
+    for place, value in zip(places, shown["value"], strict=True):
+        colour = "black" if label is None else colours
+        ax.annotate(f"{value:.2f}", (1.01 + 0.075 * earlier, place), color=colour, **beside)
     ax.set_yticks(range(len(known)), known)
     ax.set_ylim(len(known) - 0.3, -0.7)
     ax.set(xlim=(-0.02, 1.05), xlabel="score (higher is better) and 95 % interval")
