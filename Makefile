@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo test lint format bench browser web clean
+.PHONY: help demo test lint format docs bench browser web clean
 
 help:
 	@echo "make demo    render a scene with known truth, extract its roads, score them, draw them"
@@ -13,6 +13,7 @@ help:
 	@echo "make format  put the code into the house's format"
 	@echo "make browser install Chromium for the tests of the web page (Debian, as root; else they skip)"
 	@echo "make web     build the web page from web/ (needs Node 20 or newer)"
+	@echo "make docs    build the documentation as a site, into site/"
 	@echo "make bench   run the benchmarks (keep the machine quiet)"
 	@echo "make clean   remove what these commands made"
 
@@ -52,6 +53,9 @@ browser:
 # The page that `roadlift serve` shows; what is built is committed, so that users need no Node.
 web:
 	cd web && npm ci && npm run build
+
+docs: $(VENV)/full
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/full
 	$(BIN)/python -m benchmarks
