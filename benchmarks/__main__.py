@@ -6,6 +6,7 @@ import runpy
 import sys
 
 MODULES = (
+    "stages",
     "plain_way",
     "runtimes",
     "footprint",

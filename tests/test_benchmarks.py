@@ -148,3 +148,16 @@ def test_fine_tuning_is_compared(tmp_path):
     table = compare(tmp_path, steps=1, crop=64)
     assert table.startswith("1 images, 5 labelled tiles, 1 steps")
     assert len(re.findall(r"IoU \d\.\d{3}", table)) == 2
+
+
+def test_stages_are_timed_alone_and_together(tmp_path):
+    from benchmarks.stages import command, mosaic, stages, table
+
+    image, _, _ = render(1, shape=(160, 160)).save(tmp_path, "scene")
+    larger = mosaic(image, 2, tmp_path / "larger.tif")
+    megapixels, rows = stages(larger, tmp_path, rounds=1)
+    rows.append(command(larger, tmp_path, rounds=1))
+    assert megapixels == 320 * 320 / 1e6
+    assert [row.name for row in rows] == ["read", "network", "tiles", "vectorise", "roadlift extract"]
+    assert all(row.seconds > 0 for row in rows)
+    assert "100%" in table(megapixels, rows)
