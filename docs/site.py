@@ -14,6 +14,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md", "SECURITY.md": "security.md"}
+LINK = re.compile(r"\[([^\]]+)\]\(([^)#:]+)(?:#[^)]*)?\)")
 SHIM = "https://unpkg.com/iframe-worker/shim"
 NOTEBOOK = re.compile(r"\]\((?:\.\./)?(?:notebooks/)?(\w+)\.ipynb\)")
 DOCS = re.compile(r"\]\((?:\.\./)?docs/")
@@ -38,6 +39,7 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Turn links of the repository into links of the site."""
+    markdown = LINK.sub(lambda link: _without_code_link(link, _folder(page.file.src_uri)), markdown)
     inside = page.file.src_uri.startswith("notebooks/")
     for name, target in OUTSIDE.items():
         markdown = re.sub(
@@ -45,6 +47,20 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         )
     markdown = DOCS.sub("](../" if inside else "](", markdown)
     return NOTEBOOK.sub(rf"]({'' if inside else 'notebooks/'}\1.md)", markdown)
+
+
+def _folder(page: str) -> Path:
+    """Where the file of a page lies in the repository."""
+    if page.startswith("notebooks/"):
+        return ROOT / "notebooks"
+    return ROOT if page in OUTSIDE.values() else ROOT / "docs"
+
+
+def _without_code_link(link: re.Match[str], folder: Path) -> str:
+    """Leave the words of a link to code, which the site does not hold; other links stay."""
+    target = (folder / link[2]).resolve()
+    is_page = target.name in OUTSIDE or target.suffix == ".ipynb" or (ROOT / "docs") in target.parents
+    return link[1] if target.exists() and not is_page else link[0]
 
 
 def on_post_page(output: str, *, page: Any, **_: Any) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +36,24 @@ def test_every_page_is_in_the_menu(site):
     menu = (site / "index.html").read_text()
     for path in (ROOT / "docs").glob("*.md"):
         assert f'href="{path.stem}.html"' in menu, path.name
+
+
+def test_links_between_repository_and_site_are_turned():
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "site.py")
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+
+    def turned(text, page):
+        return hooks.on_page_markdown(text, page=SimpleNamespace(file=SimpleNamespace(src_uri=page)))
+
+    text = "[a](../notebooks/first_road_map.ipynb) [b](../CONTRIBUTING.md) [c](../src/roadlift) [d](files.md#columns)"
+    assert (
+        turned(text, "index.md")
+        == "[a](notebooks/first_road_map.md) [b](contributing.md) c [d](files.md#columns)"
+    )
+    text = "[a](docs/files.md) [b](CHANGELOG.md) [c](tests) [d](https://example.org/x)"
+    assert turned(text, "contributing.md") == "[a](files.md) [b](changes.md) c [d](https://example.org/x)"
+    assert turned("[a](../docs/metrics.md)", "notebooks/x.md") == "[a](../metrics.md)"
 
 
 def test_pages_fetch_nothing_from_the_web(site):
