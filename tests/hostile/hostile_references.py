@@ -228,6 +228,12 @@ def metadata_of_garbage(place: Place) -> list[str]:
     return place.extract(place.file("image.tif", content))
 
 
+@kind(INPUT, "is damaged: rows 0-19")
+def metadata_in_no_script(place: Place) -> list[str]:
+    content = tiff(20, 20, offsets=[2**30], counts=[1200], extra={42112: (ASCII, b"<\xcb\xff\xd7>\0")})
+    return place.extract(place.file("image.tif", content))
+
+
 # Names that are no files
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -36,8 +37,15 @@ for command in (inspect, extract, predict, vectorize, report, demo, models, data
     cli.add_command(command)
 
 
+def _pass_over_log(report: Any) -> None:
+    """Print what Python cannot raise, but not that rasterio could not log what GDAL said about a broken file."""
+    if "rasterio._env" not in str(report.object):
+        sys.__unraisablehook__(report)
+
+
 def main() -> None:
     """Run the command line; errors of ours become one line and their exit code."""
+    sys.unraisablehook = _pass_over_log
     try:
         cli(standalone_mode=True)
     except RoadliftError as error:

@@ -205,7 +205,7 @@ def _read_osm(path: Path) -> gpd.GeoDataFrame:
     try:
         new = _new_nodes(path) if path.suffix.lower() == ".osm" else {}
         found = [(_way_line(way, new), {tag: way.tags.get(tag) for tag in TAGS}) for way in ways]
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, osmium.InvalidLocationError) as error:
         raise InputError(
             f"{path} cannot be read as an OpenStreetMap extract: {error}. Get an intact copy."
         ) from error

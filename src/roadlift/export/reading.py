@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import geopandas as gpd
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.errors import ShapelyError
 
 from roadlift.errors import InputError
 from roadlift.export.graphml import read_graphml
@@ -20,6 +21,10 @@ from roadlift.network.lines import from_edges, from_lines, from_networkx
 
 if TYPE_CHECKING:
     from os import PathLike
+
+
+_BROKEN = (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, ShapelyError)
+"""What the columns of a damaged file, turned into those of a road map, end in."""
 
 
 def load(path: str | PathLike[str], *, layer: str | None = None) -> RoadMap:
@@ -52,6 +57,13 @@ def load(path: str | PathLike[str], *, layer: str | None = None) -> RoadMap:
     if not path.is_file():
         message = f"{path} is not there, or is not a file"
         raise InputError(message)
+    try:
+        return _read(path, layer)
+    except _BROKEN as error:
+        raise InputError(f"{path} holds what a road map cannot hold: {error}. Get an intact copy.") from error
+
+
+def _read(path: Path, layer: str | None) -> RoadMap:
     suffix = path.suffix.lower()
     if suffix == ".graphml":
         return from_networkx(read_graphml(path))

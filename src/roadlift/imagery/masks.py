@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from roadlift.errors import InputError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
-from roadlift.imagery.opening import gdal_opening, gdal_settings, open_raster, reasons
+from roadlift.imagery.opening import damage_named, gdal_opening, gdal_settings, open_raster
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,6 +63,13 @@ class MaskSource:
         self._stack = ExitStack()
         self._file = self._stack.enter_context(open_raster(path))
         try:
+            self._prepare(path, like)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _prepare(self, path: str | Path, like: ImagerySource | None) -> None:
+        with damage_named(path):
             self.native_shape: tuple[int, int] = self._file.shape
             if like is not None and self.native_shape != like.native_shape:
                 raise InputError(
@@ -76,9 +81,6 @@ class MaskSource:
             self._dataset = self._stack.enter_context(self._warp(like)) if like and warped else self._file
             self.shape = like.shape if like is not None else self.native_shape
             self.georef = like.georef if like is not None else Georef(self._file.crs, self._file.transform)
-        except BaseException:
-            self._stack.close()
-            raise
 
     def __enter__(self) -> MaskSource:
         return self
@@ -127,12 +129,9 @@ class MaskSource:
     def _read(self, dataset: rasterio.DatasetReader, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Return the values of a window and where they are data."""
         place = RasterioWindow(window.col, window.row, window.width, window.height)
-        try:
-            with gdal_settings():
-                values = dataset.read(1, window=place)
-                valid = dataset.read_masks(1, window=place) > 0
-        except (RasterioError, CPLE_BaseError) as error:
-            raise InputError(f"{self.path} is damaged: {reasons(error)}. Get an intact copy.") from error
+        with damage_named(self.path), gdal_settings():
+            values = dataset.read(1, window=place)
+            valid = dataset.read_masks(1, window=place) > 0
         if values.dtype.kind == "f":
             valid &= np.isfinite(values)
         if self._kind is not None:
@@ -184,7 +183,7 @@ class MaskSource:
             return
         for window in self._strips():
             place = RasterioWindow(window.col, window.row, window.width, window.height)
-            with gdal_settings():
+            with damage_named(self.path), gdal_settings():
                 red, green, blue = self._file.read((1, 2, 3), window=place)
             if (red != green).any() or (red != blue).any():
                 raise InputError(

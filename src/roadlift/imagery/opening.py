@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -207,11 +208,12 @@ def _open_checked(
     try:
         with gdal_opening(only_url=name if remote else None):
             dataset = rasterio.open(name, driver=driver)
-    except (RasterioError, ValueError) as error:
+    except (RasterioError, CPLE_BaseError, ValueError) as error:
         raise InputError(f"{path} cannot be opened as {driver}: {error}.") from error
     try:
-        _check_references(dataset, path)
-        _check_limits(dataset, path, max_pixels)
+        with damage_named(path):
+            _check_references(dataset, path)
+            _check_limits(dataset, path, max_pixels)
     except Exception:
         dataset.close()
         raise
@@ -274,6 +276,19 @@ def check_pixels(
 
 def _bytes(dtype: str) -> int:
     return 4 if dtype == "complex_int16" else np.dtype(dtype).itemsize
+
+
+@contextmanager
+def damage_named(path: str | Path) -> Iterator[None]:
+    """Turn what GDAL says about a broken file into an error of ours.
+
+    Raises:
+        InputError: GDAL could not read what it was asked for.
+    """
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        raise InputError(f"{path} is damaged: {reasons(error)}. Get an intact copy.") from error
 
 
 def is_alpha(dataset: rasterio.DatasetReader, band: int) -> bool:

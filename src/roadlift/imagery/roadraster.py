@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from roadlift.errors import InputError, UsageError
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
 from roadlift.imagery.masks import KIND_TAG, NO_DATA, PROBABILITY_ONE
-from roadlift.imagery.opening import gdal_settings, open_raster, reasons
+from roadlift.imagery.opening import damage_named, gdal_settings, open_raster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,7 +204,7 @@ class RoadRaster:
             )
         self.path, self._nodata = path, nodata
         self.meaning = Meaning("")
-        with ExitStack() as stack:
+        with damage_named(path), ExitStack() as stack:
             self._file = stack.enter_context(open_raster(path))
             self.shape: tuple[int, int] = self._file.shape
             self.georef = Georef(self._file.crs, self._file.transform)
@@ -244,7 +242,8 @@ class RoadRaster:
         if self._file.nodata == 0:
             valid = np.ones(values.shape, dtype=bool)
         else:
-            valid = self._file.read_masks(self._band, window=place) > 0
+            with damage_named(self.path), gdal_settings():
+                valid = self._file.read_masks(self._band, window=place) > 0
         if values.dtype.kind == "f":
             valid &= np.isfinite(values)
         for value in (self._nodata, self.meaning.no_data):
@@ -254,11 +253,8 @@ class RoadRaster:
 
     def _bands(self, window: Window, bands: list[int]) -> np.ndarray:
         place = RasterioWindow(window.col, window.row, window.width, window.height)
-        try:
-            with gdal_settings():
-                values: np.ndarray = self._file.read(bands, window=place)
-        except (RasterioError, CPLE_BaseError) as error:
-            raise InputError(f"{self.path} is damaged: {reasons(error)}. Get an intact copy.") from error
+        with damage_named(self.path), gdal_settings():
+            values: np.ndarray = self._file.read(bands, window=place)
         return values
 
     def _content(self, kind: str | None) -> Content:

@@ -26,13 +26,14 @@ from roadlift.imagery.grid import Window
 from roadlift.imagery.opening import (
     MAX_PIXELS,
     check_pixels,
+    damage_named,
     gdal_opening,
     gdal_settings,
     is_alpha,
     open_raster,
     reasons,
 )
-from roadlift.imagery.placement import place
+from roadlift.imagery.placement import WorkingGrid, place
 from roadlift.imagery.scaling import Pixels
 
 if TYPE_CHECKING:
@@ -114,33 +115,47 @@ class ImagerySource:
         self._max_pixels = max_pixels
         dataset = self._stack.enter_context(open_raster(path, max_pixels=max_pixels))
         try:
-            self.bands = choose_bands(dataset, bands, path)
-            self.dtype = pixel_type(dataset, self.bands, path)
-            self.band_count = dataset.count
-            self.colours = tuple(dataset.colorinterp[band - 1].name for band in self.bands)
-            self.native_shape = dataset.shape
-            self.native_georef = _native_georef(dataset, path, crs)
-            self._palette = palette_of(dataset, self.bands)
-            if self._palette is not None:
-                self.dtype = self._palette.dtype
-            self._nodata = dataset.nodata if nodata is None else _check_nodata(nodata, self.dtype)
-            grid = place(
-                self.native_georef, dataset.shape, ground_resolution, gsd=gsd, lattice=lattice, name=path
-            )
-            check_pixels(
-                grid.shape, f"{path} at {grid.ground_resolution_m:g} m", max_pixels, remedy=_TOO_LARGE
-            )
-            self.shape, self.georef, self._notes = grid.shape, grid.georef, grid.notes
-            self.ground_resolution_m, self.warped = grid.ground_resolution_m, grid.warp is not None
-            self._alpha = next((band for band in dataset.indexes if is_alpha(dataset, band)), None)
-            self._file, self._grid = dataset, grid
-            self._dataset, self._cell = dataset, CELL
-            if grid.warp is not None:
-                self._dataset = self._stack.enter_context(self._warp(grid.warp))
-                self._cell = self._dataset.block_shapes[0]
+            with damage_named(path):
+                self._describe(dataset, bands, crs, nodata)
+                grid = place(
+                    self.native_georef, dataset.shape, ground_resolution, gsd=gsd, lattice=lattice, name=path
+                )
+                name = f"{path} at {grid.ground_resolution_m:g} m"
+                check_pixels(grid.shape, name, max_pixels, remedy=_TOO_LARGE)
+                self._take(grid, dataset)
         except BaseException:
             self._stack.close()
             raise
+
+    def _describe(
+        self,
+        dataset: rasterio.DatasetReader,
+        bands: Sequence[int] | None,
+        crs: str | None,
+        nodata: float | None,
+    ) -> None:
+        """Tell what the file holds."""
+        self.bands = choose_bands(dataset, bands, self.path)
+        self.dtype = pixel_type(dataset, self.bands, self.path)
+        self.band_count = dataset.count
+        self.colours = tuple(dataset.colorinterp[band - 1].name for band in self.bands)
+        self.native_shape = dataset.shape
+        self.native_georef = _native_georef(dataset, self.path, crs)
+        self._palette = palette_of(dataset, self.bands)
+        if self._palette is not None:
+            self.dtype = self._palette.dtype
+        self._nodata = dataset.nodata if nodata is None else _check_nodata(nodata, self.dtype)
+        self._alpha = next((band for band in dataset.indexes if is_alpha(dataset, band)), None)
+
+    def _take(self, grid: WorkingGrid, dataset: rasterio.DatasetReader) -> None:
+        """Read on this grid from now on."""
+        self.shape, self.georef, self._notes = grid.shape, grid.georef, grid.notes
+        self.ground_resolution_m, self.warped = grid.ground_resolution_m, grid.warp is not None
+        self._file, self._grid = dataset, grid
+        self._dataset, self._cell = dataset, CELL
+        if grid.warp is not None:
+            self._dataset = self._stack.enter_context(self._warp(grid.warp))
+            self._cell = self._dataset.block_shapes[0]
 
     @property
     def notes(self) -> tuple[str, ...]:
