@@ -97,7 +97,7 @@ def a_mosaic_without_crs(place: Place) -> list[str]:
     (place.folder / "tiles").mkdir()
     place.image("tiles/a.tif")
     place.image("tiles/b.tif", crs=None, transform=Affine.identity())
-    return place.inspect("tiles")
+    return place.extract("tiles")
 
 
 @kind(LIMIT, "far apart")
@@ -105,7 +105,7 @@ def a_mosaic_around_the_world(place: Place) -> list[str]:
     (place.folder / "tiles").mkdir()
     place.image("tiles/a.tif")
     place.image("tiles/b.tif", transform=Affine(1, 0, 700_000, 0, -1, 100_000))
-    return place.inspect("tiles")
+    return place.extract("tiles")
 
 
 @kind(INPUT, "uint16 pixels.*uint8")
@@ -113,7 +113,7 @@ def a_mosaic_of_two_types(place: Place) -> list[str]:
     (place.folder / "tiles").mkdir()
     place.image("tiles/a.tif")
     place.image("tiles/b.tif", dtype="uint16")
-    return place.inspect("tiles")
+    return place.extract("tiles")
 
 
 # Values of masks and probabilities that mean nothing

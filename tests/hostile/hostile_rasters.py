@@ -58,7 +58,7 @@ def sparse_200000(place: Place) -> list[str]:
 @kind(LIMIT, r"10,000,000,000 pixels; at most 1,000,000,000")
 def sparse_100000_over_a_limit_of_ones_own(place: Place) -> list[str]:
     path = place.file("image.tif", tiff(100_000, 100_000, tile=256, offsets=[0], counts=[0]))
-    return place.inspect(path, "--max-pixels", "1e9")
+    return place.extract(path, "--max-pixels", "1e9")
 
 
 def _png(width: int, height: int, rows: bytes, *, check: int = 0) -> bytes:
@@ -100,6 +100,12 @@ def one_block_overwritten(place: Place) -> list[str]:
     content[start : start + 8] = b"\xff" * 8
     path.write_bytes(content)
     return place.extract(path)
+
+
+@kind(INPUT, r"image\.tif is damaged: .*23% of the pixels or more are lost; at most 5%")
+def more_damage_than_allowed(place: Place) -> list[str]:
+    one_block_overwritten(place)
+    return place.extract("image.tif", "--on-read-error", "nodata")
 
 
 def _garbage(name: str, compression: int) -> None:
@@ -237,7 +243,7 @@ def a_device(place: Place) -> list[str]:
 @kind(INPUT, "names no image; images read are")
 def a_folder_called_tif(place: Place) -> list[str]:
     (place.folder / "image.tif").mkdir()
-    return place.inspect("image.tif")
+    return place.extract("image.tif")
 
 
 @kind(INPUT, r"image\.tif (does not exist|cannot be looked at)")

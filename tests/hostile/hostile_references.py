@@ -276,7 +276,7 @@ def _document(name: str, says: str, text: str, suffix: str = ".json") -> None:
     @kind(INPUT, says, name)
     def document(place: Place) -> list[str]:
         filled = text.replace("ADDRESS", place.address).replace("SECRET", str(place.secret))
-        return place.inspect(place.file(f"images{suffix}", filled))
+        return place.extract(place.file(f"images{suffix}", filled))
 
 
 def _item(href: str) -> str:

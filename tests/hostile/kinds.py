@@ -48,10 +48,6 @@ class Place:
         path.write_text(SECRET * 2000)
         return path
 
-    def inspect(self, image: str | Path, *options: str) -> list[str]:
-        """Return the command that would look at an image."""
-        return ["inspect", str(image), *options]
-
     def extract(self, image: str | Path, *options: str) -> list[str]:
         """Return the command that would turn an image into roads."""
         return ["extract", str(image), "roads.gpkg", "--model", str(self.model), *options]

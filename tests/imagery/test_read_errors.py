@@ -18,13 +18,14 @@ def damaged(raster, damage_block):
     return path, image
 
 
-def test_an_error_names_window_band_and_block(damaged):
+def test_an_error_names_window_band_and_cause_each_time(damaged):
     with ImagerySource(damaged[0]) as source:
         source.read(Window(0, 0, 128, 128))
-        with pytest.raises(
-            InputError, match=r"rows 300-399, columns 200-299 of bands 1, 2, 3 .*Decoding error"
-        ):
-            source.read(Window(300, 200, 100, 100))
+        for _ in range(3):  # GDAL would hand out what it could not decode, from the second time on
+            with pytest.raises(
+                InputError, match=r"rows 300-399, columns 200-299 of bands 1, 2, 3 .*Decoding error"
+            ):
+                source.read(Window(300, 200, 100, 100))
 
 
 def test_damage_is_no_data_where_that_is_allowed(damaged):
@@ -79,11 +80,10 @@ def test_too_much_damage_is_an_error_all_the_same(damaged, damage_block):
     path, _ = damaged
     for row, col in ((0, 0), (5, 5)):
         damage_block(path, row, col)
-    with (
-        ImagerySource(path, on_read_error="nodata") as source,
-        pytest.raises(InputError, match=r"columns 640-767 of .* cannot be read.*7% .*at most 5%"),
-    ):
-        source.read(Window(0, 0, 900, 800))
+    with ImagerySource(path, on_read_error="nodata") as source:
+        for _ in range(2):  # also where the error was passed over
+            with pytest.raises(InputError, match=r"cannot be read.*7% .*at most 5%"):
+                source.read(Window(0, 0, 900, 800))
 
 
 def test_other_words_are_refused(damaged):

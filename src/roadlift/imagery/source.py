@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ class ImagerySource:
         self._stack = ExitStack()
         self._lock = threading.Lock()
         self._lenient = on_read_error == "nodata"
-        self._unreadable: set[Window] = set()
+        self._unreadable: dict[Window, str] = {}
         self._damaged = False
         self._max_pixels = max_pixels
         dataset = self._stack.enter_context(open_raster(path, max_pixels=max_pixels))
@@ -230,7 +230,8 @@ class ImagerySource:
             raise UsageError(f"The window {window} does not lie inside the raster of {self.shape}.")
         if self._lenient:
             return self._read_cells(window)
-        return self._read(self._dataset, window, window.shape)
+        with self._reopening():
+            return self._read(self._dataset, window, window.shape)
 
     def sample(self, max_pixels: int = 2**20) -> Pixels:
         """Read the whole raster at every n-th pixel, for statistics; values are picked, not averaged.
@@ -262,27 +263,26 @@ class ImagerySource:
         return Pixels(values, valid)
 
     def _read_cell(self, cell: Window) -> Pixels | None:
-        if cell in self._unreadable:
-            return None
-        try:
-            return self._read(self._dataset, cell, cell.shape)
-        except InputError as error:
-            self._reopen()
-            self._unreadable.add(cell)
-            share = self.unreadable_pixels / math.prod(self.shape)
-            if share > MAX_UNREADABLE:
-                raise InputError(
-                    f"{error} {share:.0%} of the pixels or more are lost; at most {MAX_UNREADABLE:.0%} may be taken "
-                    "as no data."
-                ) from error
-            return None
+        if cell not in self._unreadable:
+            try:
+                return self._read(self._dataset, cell, cell.shape)
+            except InputError as error:
+                self._reopen()
+                self._unreadable[cell] = str(error)
+        share = self.unreadable_pixels / math.prod(self.shape)
+        if share > MAX_UNREADABLE:
+            raise InputError(
+                f"{self._unreadable[cell]} {share:.0%} of the pixels or more are lost; at most {MAX_UNREADABLE:.0%} may "
+                "be taken as no data."
+            )
+        return None
 
     def _read_coarse(
         self, warp: dict[str, Any] | None, shape: tuple[int, int], coarse: tuple[int, int]
     ) -> Pixels:
         """Read all of a view of ``shape`` at every n-th pixel; where damage is allowed, part by part."""
         if not self._lenient:
-            with self._view(warp) as dataset:
+            with self._reopening(), self._view(warp) as dataset:
                 return self._read(dataset, Window(0, 0, *shape), coarse)
         values, valid = np.zeros((3, *coarse), self.dtype), np.zeros(coarse, bool)
         for part in _parts(coarse):
@@ -299,6 +299,14 @@ class ImagerySource:
     def _view(self, warp: dict[str, Any] | None) -> AbstractContextManager[rasterio.DatasetReader]:
         """Return what is read from, or the file warped in another way."""
         return nullcontext(self._dataset) if warp is None else self._warp(warp, Resampling.nearest)
+
+    @contextmanager
+    def _reopening(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError:
+            self._reopen()
+            raise
 
     def _reopen(self) -> None:
         """Open the file anew: after an error GDAL hands out what it could not decode, as if it were pixels."""
