@@ -301,3 +301,22 @@ def test_weights_folder_is_found_without_files(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(UsageError, match="built-in models: none"):
         load_model("roadlift-1m")
     assert Path(tmp_path).is_dir()
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_network_that_takes_too_long_is_refused(
+    make_toy: Callable[..., Path], toy_class: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    wide = np.full((256, 3, 7, 7), 0.001, np.float32), np.full((256, 256, 7, 7), 0.001, np.float32)
+    last = np.full((1, 256, 1, 1), 0.001, np.float32)
+    weights = tuple(numpy_helper.from_array(w, f"w{i}") for i, w in enumerate((*wide, last)))
+    nodes = (
+        helper.make_node("Conv", ["image", "w0"], ["a"], pads=[3, 3, 3, 3]),
+        helper.make_node("Conv", ["a", "w1"], ["b"], pads=[3, 3, 3, 3]),
+        helper.make_node("Conv", ["b", "w2"], ["c"]),
+        helper.make_node("Sigmoid", ["c"], ["probability"]),
+    )
+    path = make_toy(toy_class(nodes=nodes, initializers=weights))
+    monkeypatch.setattr("roadlift.model.runtime.PROBE_SECONDS", 0.001)
+    with pytest.raises(ModelError, match=r"did not finish a tile of 64 x 64 pixels within 0\.001 s"):
+        load_model(path, runtime=name, threads=1)

@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 
 from roadlift.errors import InputError, UsageError
 from roadlift.export.atomic import replacing
-from roadlift.imagery import NO_DATA, ImagerySource, Stretch
+from roadlift.imagery import NO_DATA, Stretch, open_imagery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -252,7 +252,7 @@ def backdrop_of(
                 f"the image is {image.dtype} {image.shape}; a picture needs uint8 (rows, cols, 3)"
             )
         return Backdrop(_coarser(image, longest_side), georef, (image.shape[0], image.shape[1]))
-    with ImagerySource(image, bands=bands, ground_resolution=None) as source:
+    with open_imagery(image, bands=bands, ground_resolution=None) as source:
         pixels = source.sample(max_pixels=_sample_size(source.shape, longest_side))
         stretched = Stretch.fit(pixels, low_percent=0.5, high_percent=99.5).apply(pixels)
         return Backdrop(_coarser(stretched, longest_side), source.georef, source.shape)
