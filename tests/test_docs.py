@@ -17,7 +17,12 @@ from roadlift.scene import render
 from roadlift.server.options import ServerOptions
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 BRIEFLY = [
     "--steps",
     "2",
@@ -50,6 +55,14 @@ def workplace(tmp_path, monkeypatch):
         _write(tmp_path / "mydata" / split / "images" / "a.png", np.moveaxis(scene.image, 2, 0))
         _write(tmp_path / "mydata" / split / "masks" / "a.png", scene.label()[None] * 255)
     _write(tmp_path / "photo.png", pixels)
+    (tmp_path / "tiles").mkdir()
+    for col in (0, 160):
+        part = rasterio.windows.Window(col, 0, 160, 320)
+        with rasterio.open(image) as file:
+            place = {"width": 160, "transform": file.window_transform(part), "blockxsize": 160}
+            with rasterio.open(tmp_path / f"tiles/{col}.tif", "w", **(file.profile | place)) as tile:
+                tile.write(file.read(window=part))
+    (tmp_path / "tiles.txt").write_text("tiles/0.tif\ntiles/160.tif\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -60,6 +60,8 @@ def extract(
 ) -> None:
     """Turn images into a road network: .gpkg, .geojson, .fgb, .parquet, .graphml or .osm.
 
+    IMAGE is a GeoTIFF, VRT, PNG or JPEG, the URL of one, or a folder, a list (.txt) or a STAC document (.json or URL), whose
+    images become one mosaic: the first in order that has data counts.
     Several images make one result where they share a CRS. The work may be interrupted at any moment: the same command
     goes on from there.
     """
@@ -150,7 +152,7 @@ def report(
 @journal_options
 @output_options
 def predict(image: str, output: Path, restart: bool, overwrite: bool, quiet: bool, **options: Any) -> None:
-    """Turn an image into a road probability raster (COG, 0..254, 255 no data).
+    """Turn an image, or a folder, list or STAC document, into a road probability raster (COG, 0..254, 255 no data).
 
     The work may be interrupted at any moment: the same command goes on from there.
     """
@@ -202,7 +204,7 @@ def vectorize(
     from roadlift.export import check_format
     from roadlift.pipeline import check_targets, network_options, vectorize
 
-    check_targets((output,), overwrite=overwrite)
+    check_targets((output,), overwrite=overwrite, inputs=[raster])
     check_format(output, dst_crs=dst_crs)
     options = network_options(None, threshold=threshold, threshold_low=threshold_low)
     roads = vectorize(raster, options, **reading)

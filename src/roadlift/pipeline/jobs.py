@@ -82,7 +82,7 @@ def extract(
         )
     folder = None if output is None else journal_folder(output)
     ours = frozenset() if folder is None or restart else noted_products(folder)
-    check_targets((output, *products.paths), overwrite=overwrite, ours=ours)
+    check_targets((output, *products.paths), overwrite=overwrite, ours=ours, inputs=paths)
     started = time.perf_counter()
     maps = [
         _extract_one(
@@ -191,7 +191,7 @@ def predict(
         UsageError, InputError, LimitError, ModelError, OutputError: As :func:`extract`.
     """
     options = options or ExtractOptions()
-    check_targets([output], overwrite=overwrite)
+    check_targets([output], overwrite=overwrite, inputs=[image])
     started = time.perf_counter()
     with open_work(image, options, journal_folder(output), restart=restart) as work:
         figures = compute_missing(work, compute, progress)
