@@ -16,6 +16,7 @@ MODULES = (
     "vectorize",
     "ablation",
     "tuning",
+    "fuzz",
 )
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import click
@@ -37,17 +40,34 @@ for command in (inspect, extract, predict, vectorize, report, demo, models, data
     cli.add_command(command)
 
 
-def _pass_over_log(report: Any) -> None:
-    """Print what Python cannot raise, but not that rasterio could not log what GDAL said about a broken file."""
-    if "rasterio._env" not in str(report.object):
-        sys.__unraisablehook__(report)
+@contextmanager
+def _without_failures_to_log() -> Iterator[None]:
+    """Keep quiet where rasterio fails to log what GDAL says in no script: then Python prints that failure, and goes on.
+
+    An error that ends the program is printed after this has ended.
+    """
+    hooks = sys.excepthook, sys.unraisablehook
+
+    def printed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, UnicodeDecodeError):
+            hooks[0](kind, error, trace)
+
+    def unraisable(report: Any) -> None:
+        if not isinstance(report.exc_value, UnicodeDecodeError):
+            hooks[1](report)
+
+    sys.excepthook, sys.unraisablehook = printed, unraisable
+    try:
+        yield
+    finally:
+        sys.excepthook, sys.unraisablehook = hooks
 
 
 def main() -> None:
     """Run the command line; errors of ours become one line and their exit code."""
-    sys.unraisablehook = _pass_over_log
     try:
-        cli(standalone_mode=True)
+        with _without_failures_to_log():
+            cli(standalone_mode=True)
     except RoadliftError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
