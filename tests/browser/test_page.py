@@ -8,7 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 
-from .conftest import DESKTOP, PHONE, near, pixels, settle
+from .conftest import DESKTOP, PHONE, SHOTS, near, pixels, settle
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -83,7 +83,7 @@ def test_from_an_image_to_a_geopackage(open_page, scene, shot, tmp_path):
 
     button(page, "Extract roads").click()
     page.get_by_role("progressbar", name="Extraction").wait_for()
-    page.screenshot(path="screenshots/running.png")
+    page.screenshot(path=SHOTS / "running.png")
     page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for(timeout=EXTRACTED_MS)
     drawn = pixels(page)
     assert near(drawn, ROAD_YELLOW, 30).sum() > near(bare, ROAD_YELLOW, 30).sum() + 2000, (

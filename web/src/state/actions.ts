@@ -39,12 +39,11 @@ async function open(to: Route): Promise<void> {
     } else if (to.page === "image") {
       if (store.image.peek()?.id !== to.id || store.job.peek()) {
         clear();
-        show(await reached(() => api.image(to.id)), null);
+        show(await reached(() => api.image(to.id), signal), null);
       }
     } else {
       if (store.job.peek()?.id !== to.id) clear();
-      const job = await reached(() => api.job(to.id));
-      if (signal.aborted) return;
+      const job = await reached(() => api.job(to.id), signal);
       show(job.image, job);
       await follow(job, signal);
     }
@@ -73,7 +72,7 @@ function show(image: Image, job: Job | null): void {
 
 async function keepListing(signal: AbortSignal): Promise<void> {
   do {
-    store.jobs.value = await reached(api.jobs);
+    store.jobs.value = await reached(api.jobs, signal);
     await pause(LIST_MS);
   } while (!signal.aborted && store.jobs.value.some((job) => !isFinal(job.state)));
 }
@@ -170,6 +169,7 @@ async function follow(job: Job, signal: AbortSignal): Promise<void> {
   while (!isFinal(current.state) && !signal.aborted) {
     try {
       for await (const event of api.events(current.id, signal)) {
+        if (signal.aborted) return;
         if (event.event === "job") store.job.value = current = event.job;
         else store.probabilityVersion.value = event.version;
       }
@@ -178,7 +178,7 @@ async function follow(job: Job, signal: AbortSignal): Promise<void> {
     }
     if (isFinal(current.state) || signal.aborted) break;
     await pause(RETRY_MS / 3);
-    store.job.value = current = await reached(() => api.job(job.id));
+    store.job.value = current = await reached(() => api.job(job.id), signal);
   }
   if (signal.aborted) return;
   if (current.state === "done") await loadResult(current);
@@ -206,17 +206,19 @@ function resultWords(job: Job): string {
   return job.summary ? `${kilometres(job.summary.length_km)} of road found in ${plural(job.summary.edges, "piece")}` : "Done";
 }
 
-/** Repeat a call until the server is there again. */
-async function reached<T>(call: () => Promise<T>): Promise<T> {
+/** Repeat a call until the server is there again, or nobody waits for the answer any more. */
+async function reached<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (;;) {
     try {
       const answer = await call();
       store.connected.value = true;
+      signal?.throwIfAborted();
       return answer;
     } catch (error) {
       if (!(error instanceof api.ApiError && error.unreachable)) throw error;
       store.connected.value = false;
       await pause(RETRY_MS);
+      signal?.throwIfAborted();
     }
   }
 }
