@@ -27,16 +27,17 @@ export function Stage({ image }: { image: Image }) {
 
   useEffect(() => {
     const map = new MapView(container.current!, image);
-    const stops: (() => void)[] = [];
+    let removed = false;
+    let stops: (() => void)[] = [];
     void map.ready().then(() => {
-      if (stops.length) return;
+      if (removed) return;
       map.drawLayers(store.job.peek());
       view.value = map;
-      stops.push(...connect(map), handleClicks(map), handleDrawing(map, (next) => (tool.value = next)));
+      stops = [...connect(map), handleClicks(map), handleDrawing(map, (next) => (tool.value = next))];
     });
     return () => {
+      removed = true;
       stops.forEach((stop) => stop());
-      stops.push(() => undefined);
       view.value = null;
       map.remove();
     };
