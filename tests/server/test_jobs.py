@@ -12,12 +12,12 @@ import pytest
 from serving import client_of, extract, problem
 
 from roadlift.errors import UsageError
-from roadlift.server.jobs import Live
 from roadlift.server.options import MEGABYTE
 from roadlift.server.problems import Problem
 from roadlift.server.processes import Children, Limits
 from roadlift.server.schema import Image, JobState
 from roadlift.server.store import Store, StoredImage
+from roadlift.server.watching import Live
 from roadlift.server.worker import attempt, is_out_of_memory, without_paths
 
 
@@ -51,6 +51,19 @@ def test_time_limit(client, image, monkeypatch):
     assert job["error"]["code"] == "time_limit"
     assert "0 s that are allowed" in job["error"]["message"]
     assert not children._busy
+    assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
+
+
+def test_what_nobody_expected_fails_in_words(client, image, monkeypatch):
+    async def broken(*_, **__):
+        raise ValueError("/etc/passwd")
+
+    monkeypatch.setattr(client.app.state.workshop.children, "run", broken)
+    job = extract(client, image)
+    assert job["error"] == {
+        "code": "internal",
+        "message": "Something unexpected went wrong; the server's log has the details.",
+    }
     assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
 
 

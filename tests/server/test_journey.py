@@ -132,6 +132,7 @@ def test_image_without_crs_lies_in_a_box_around_zero(client, scene, tmp_path):
     assert bounds[3] <= 200
     problem(client.get(f"/api/jobs/{job['id']}/download/geojson"), 422, "no_crs")
     _draw_in_pixels(client, job, image, tmp_path)
+    assert client.get(f"/api/jobs/{job['id']}/report").status_code == 200
     assert client.delete(f"/api/images/{image['id']}").status_code == 204
     problem(client.get(f"/api/jobs/{job['id']}"), 404, "not_found")
 

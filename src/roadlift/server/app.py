@@ -65,8 +65,8 @@ def create_app(options: ServerOptions) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(RoadliftError, _our_error)
     app.add_exception_handler(Exception, _unexpected)
-    app.add_middleware(BodyGuard, upload_bytes=options.max_upload_bytes, receive_seconds=options.receive_time)
     app.add_middleware(Gatekeeper, options=options)
+    app.add_middleware(BodyGuard, upload_bytes=options.max_upload_bytes, receive_seconds=options.receive_time)
     app.add_middleware(ResponseHeaders)
     return app
 

@@ -7,9 +7,9 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,69 +23,13 @@ from roadlift.server.processes import Children, Limits
 from roadlift.server.schema import Edits, Job, JobRequest, JobState, Summary, Words
 from roadlift.server.store import Store, StoredImage, StoredJob, new_id
 from roadlift.server.tiles import TileCache
+from roadlift.server.watching import Live, Watchers
 
 log = logging.getLogger(__name__)
 QUICK_SECONDS = 300.0
 MOST_QUICK, MOST_WAITING = 2, 20
 CLEANING_SECONDS = 60.0
 TILE_THREADS = 4
-
-
-@dataclass
-class Live:
-    """What is known of a running job beyond what is stored."""
-
-    task: asyncio.Task[None] | None = None
-    done: int = 0
-    total: int = 0
-    first: float | None = None
-    drawn: int = 0
-
-    def note(self, message: Mapping[str, Any]) -> None:
-        """Take a message of the child process."""
-        if "drawn" in message:
-            self.drawn += 1
-        if "done" in message:
-            self.first = self.first or time.monotonic()
-            self.done, self.total = message["done"], message["total"]
-
-    @property
-    def remaining_s(self) -> float | None:
-        """Estimate by the tiles after the first one, which waits for the network to be made ready."""
-        if self.first is None or self.done < 2:
-            return None
-        return round((time.monotonic() - self.first) / (self.done - 1) * (self.total - self.done), 1)
-
-
-@dataclass
-class Watchers:
-    """Events of those who wait for news of a job."""
-
-    events: dict[str, set[asyncio.Event]] = field(default_factory=dict)
-    closed: bool = False
-
-    @contextmanager
-    def watch(self, job: str) -> Iterator[asyncio.Event]:
-        """Give an event that is set whenever there is news."""
-        event = asyncio.Event()
-        self.events.setdefault(job, set()).add(event)
-        try:
-            yield event
-        finally:
-            self.events[job].discard(event)
-            if not self.events[job]:
-                del self.events[job]
-
-    def close(self) -> None:
-        """Send everybody home."""
-        self.closed = True
-        for event in set().union(*self.events.values()):
-            event.set()
-
-    def tell(self, job: str) -> None:
-        """Say that there is news of a job."""
-        for event in self.events.get(job, ()):
-            event.set()
 
 
 class Workshop:
@@ -296,7 +240,7 @@ class Workshop:
             job, revision=job.revision + 1, summary=Summary(**summary), threshold=threshold, edits=edits
         )
         job = self._save(job)
-        _remove(folder / result_folder(job.revision - 2))
+        shutil.rmtree(folder / result_folder(job.revision - 2), ignore_errors=True)
         return job
 
     @asynccontextmanager
@@ -343,43 +287,52 @@ class Workshop:
                 self.watchers.tell(job.id)
 
     async def _run_job(self, job: StoredJob, live: Live) -> None:
+        """Run a job to its end, whatever that is."""
+        try:
+            summary = await self._extract(job, live)
+            job = replace(job, state=JobState.DONE, tiles_done=live.done, tiles_total=live.total)
+            self._new_revision(job, summary, threshold=job.threshold, edits=0, listed=Edits(edits=[]))
+        except Problem as problem:
+            self._fail(job, problem.code, problem.message)
+        except Exception:
+            log.exception("job %s", job.id)
+            self._fail(job, "internal", "Something unexpected went wrong; the server's log has the details.")
+
+    async def _extract(self, job: StoredJob, live: Live) -> Mapping[str, Any]:
         def report(message: Mapping[str, Any]) -> None:
             live.note(message)
             self.watchers.tell(job.id)
 
         image = self.store.image(job.image)
-        try:
-            arguments = {
-                "name": image.about.name,
-                "suffix": image.suffix,
-                "model": self._model(job),
-                "threshold": job.threshold,
-                "gsd": job.gsd,
-                "revision": job.revision + 1,
-            }
-            summary = await self.children.run(
-                "extract", self.store.job_folder(job.id), arguments, report=report
-            )
-        except Problem as problem:
-            error = Words(code=problem.code, message=problem.message)
-            self._save(replace(job, state=JobState.FAILED, error=error))
-        except OSError:
-            log.exception("job %s", job.id)
-            error = Words(
-                code="internal", message="The job could not be started; the server's log has the details."
-            )
-            self._save(replace(job, state=JobState.FAILED, error=error))
-        else:
-            job = replace(job, state=JobState.DONE, tiles_done=live.done, tiles_total=live.total)
-            self._new_revision(job, summary, threshold=job.threshold, edits=0, listed=Edits(edits=[]))
+        arguments = {
+            "name": image.about.name,
+            "suffix": image.suffix,
+            "model": self._model(job),
+            "threshold": job.threshold,
+            "gsd": job.gsd,
+            "revision": job.revision + 1,
+        }
+        summary: Mapping[str, Any] = await self.children.run(
+            "extract", self.store.job_folder(job.id), arguments, report=report
+        )
+        return summary
+
+    def _fail(self, job: StoredJob, code: str, message: str) -> None:
+        self._save(replace(job, state=JobState.FAILED, error=Words(code=code, message=message)))
 
     async def _clean(self) -> None:
         """Remove what nobody has used for the time to live, for ever."""
         while True:
-            for image in self.store.unused_images(time.time() - self.options.time_to_live * 3600):
-                if not any(job.id in self._live for job in self.store.jobs(image)):
-                    await self.delete_image(image)
+            try:
+                await self._remove_unused(time.time() - self.options.time_to_live * 3600)
+            except Exception:
+                log.exception("cleaning up")
             await asyncio.sleep(CLEANING_SECONDS)
+
+    async def _remove_unused(self, before: float) -> None:
+        for image in self.store.unused_images(before):
+            if not any(job.id in self._live for job in self.store.jobs(image)):
+                await self.delete_image(image)
 
 
 def offered_models(files: tuple[str, ...]) -> dict[str, tuple[str, ModelCard]]:
@@ -395,8 +348,3 @@ def _link_image(store: Store, image: StoredImage, job: StoredJob) -> None:
     """Give a job its image in its own folder, without a copy."""
     name = image_file(image.suffix)
     os.link(store.image_folder(image.about.id) / name, store.job_folder(job.id) / name)
-
-
-def _remove(folder: Path) -> None:
-    with suppress(OSError):
-        shutil.rmtree(folder, ignore_errors=True)

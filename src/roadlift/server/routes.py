@@ -80,7 +80,7 @@ Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[mis
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the error responses of a call."""
-    return {status: {"model": ErrorBody} for status in (400, 401, 403, *statuses)}
+    return {status: {"model": ErrorBody} for status in (400, 401, 403, 422, *statuses)}
 
 
 def png(*statuses: int) -> dict[int | str, dict[str, Any]]:

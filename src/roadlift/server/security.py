@@ -41,7 +41,7 @@ POLICY: Final = "; ".join(
         "worker-src 'self' blob:",
         "img-src 'self' data: blob:",
         "connect-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
+        "style-src 'self'",
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'none'",

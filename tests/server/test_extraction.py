@@ -1,0 +1,56 @@
+"""The task behind a job, in this process: what it keeps when it is broken off."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from roadlift.pipeline import ExtractOptions
+from roadlift.server import extraction
+
+ASKED = {
+    "name": "town.tif",
+    "suffix": ".tif",
+    "model": "roadlift-1m",
+    "threshold": 0.3,
+    "gsd": None,
+    "revision": 1,
+}
+
+
+class BrokenOff(Exception):
+    """What ends the job here; a killed process says nothing."""
+
+
+def test_goes_on_from_finished_tiles(scene, tmp_path, monkeypatch):
+    shutil.copy(scene, tmp_path / "image.tif")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(extraction, "ExtractOptions", partial(ExtractOptions, tile_size=64))
+
+    def until_the_sixth(**message):
+        if message.get("done") == 6:
+            raise BrokenOff
+
+    with pytest.raises(BrokenOff):
+        extraction.extract(report=until_the_sixth, **ASKED)
+    assert Path("work").is_dir()
+    assert not Path("result-1").exists()
+    told = []
+    summary = extraction.extract(report=lambda **message: told.append(message), **ASKED)
+    done = [message["done"] for message in told if "done" in message]
+    drawn = sum("drawn" in message for message in told)
+    assert done[0] >= 5
+    assert done == list(range(done[0], 17))
+    assert drawn == 16
+    assert summary["length_km"] > 0
+    assert not Path("work").exists()
+    assert not Path("filling.tif").exists()
+    assert sorted(path.name for path in Path("result-1").iterdir()) == [
+        "found.gpkg",
+        "issues.geojson",
+        "roads.geojson",
+        "roads.gpkg",
+    ]
