@@ -21,7 +21,7 @@ ASKED = {
 }
 
 
-class BrokenOff(Exception):
+class BrokenOffError(Exception):
     """What ends the job here; a killed process says nothing."""
 
 
@@ -32,9 +32,9 @@ def test_goes_on_from_finished_tiles(scene, tmp_path, monkeypatch):
 
     def until_the_sixth(**message):
         if message.get("done") == 6:
-            raise BrokenOff
+            raise BrokenOffError
 
-    with pytest.raises(BrokenOff):
+    with pytest.raises(BrokenOffError):
         extraction.extract(report=until_the_sixth, **ASKED)
     assert Path("work").is_dir()
     assert not Path("result-1").exists()
