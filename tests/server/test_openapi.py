@@ -10,7 +10,7 @@ from serving import HEADERS, problem
 schemathesis = pytest.importorskip("schemathesis")
 
 SLOW = ("POST /api/images/demo", "POST /api/images")
-EXAMPLES = 4
+EXAMPLES = 3
 
 
 def operations(client):

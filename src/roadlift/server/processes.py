@@ -139,9 +139,13 @@ class Children:
     Args:
         root: The data folder.
         limits: Of tasks that are not told otherwise.
+
+    Attributes:
+        eager: Whether the next child is started while one works.
     """
 
     def __init__(self, root: Path, limits: Limits) -> None:
+        self.eager = True
         self._root = root
         self._limits = limits
         self._ready: list[asyncio.Task[Child]] = []
@@ -182,7 +186,7 @@ class Children:
         limits = self._limits if seconds is None else replace(self._limits, seconds=seconds)
         child = await self._take()
         self._busy.add(child)
-        if not trusted:
+        if self.eager and not trusted:
             self.prepare()  # while this one works
         try:
             return await child.run(task, folder, arguments, limits, report or _unheard)
