@@ -13,7 +13,7 @@ import click
 from roadlift.cli.data import data
 from roadlift.cli.evaluate import evaluate
 from roadlift.cli.models import models
-from roadlift.cli.roads import demo, extract, inspect, predict, report, vectorize
+from roadlift.cli.roads import demo, extract, inspect, merge, predict, report, vectorize
 from roadlift.cli.serve import serve
 from roadlift.cli.train import train
 from roadlift.errors import RoadliftError
@@ -36,7 +36,20 @@ def cli() -> None:
     """Collect the commands."""
 
 
-for command in (inspect, extract, predict, vectorize, report, demo, models, data, train, evaluate, serve):
+for command in (
+    inspect,
+    extract,
+    predict,
+    vectorize,
+    merge,
+    report,
+    demo,
+    models,
+    data,
+    train,
+    evaluate,
+    serve,
+):
     cli.add_command(command)
 
 

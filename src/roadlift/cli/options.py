@@ -141,8 +141,33 @@ threshold_options = together(
         help="Probability down to which it is followed.  [default: the model's]",
     ),
 )
-journal_options = click.option(
-    "--restart", is_flag=True, help="Throw away unfinished work on this output and begin anew."
+job_options = together(
+    click.option("--restart", is_flag=True, help="Throw away unfinished work on this output and begin anew."),
+    click.option(
+        "--shard",
+        metavar="N/M",
+        help="Compute this share of the tiles only, as in 3/16; roadlift merge OUTPUT when all are done.",
+    ),
+    click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Compute on Dask workers: local:4 starts four here, tcp://HOST:PORT is a scheduler that runs.",
+    ),
+    click.option(
+        "--on-error",
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="A tile that no worker of the cluster can compute: an error, or no data (up to 5 % of the tiles).",
+    ),
+)
+product_options = together(
+    click.option("--dst-crs", help="CRS of the result.  [default: the image's; GeoJSON is always WGS 84]"),
+    click.option(
+        "--save-probability", type=PATH, help="Also write the road probability (COG, 0..254, 255 no data)."
+    ),
+    click.option("--save-mask", type=PATH, help="Also write the road mask (COG, 0/1, 255 no data)."),
+    click.option("--overlay", type=PATH, help="Also draw the roads over the image, as PNG."),
 )
 output_options = together(
     click.option("--overwrite", is_flag=True, help="Replace files that exist."),
@@ -157,6 +182,11 @@ def extract_options(values: dict[str, Any]) -> ExtractOptions:
 
     known = {field.name for field in fields(ExtractOptions)}
     return ExtractOptions(**{name: value for name, value in values.items() if name in known})
+
+
+def product_paths(values: dict[str, Any]) -> dict[str, Path | None]:
+    """Return where to write what beside the network, out of all values of a command."""
+    return {name: values[name] for name in ("save_probability", "save_mask", "overlay")}
 
 
 def need_training_room() -> None:

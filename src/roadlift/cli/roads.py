@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,15 +16,21 @@ from roadlift.cli.options import (
     PATH,
     extract_options,
     input_options,
-    journal_options,
+    job_options,
     json_option,
     limit_options,
     memory_options,
     model_option,
     output_options,
     predict_options,
+    product_options,
+    product_paths,
     threshold_options,
 )
+from roadlift.errors import UsageError
+
+if TYPE_CHECKING:
+    from roadlift.pipeline import Compute, ExtractOptions
 
 
 @click.command()
@@ -32,13 +38,8 @@ from roadlift.cli.options import (
 @click.argument("output", type=PATH)
 @predict_options
 @threshold_options
-@click.option("--dst-crs", help="CRS of the result.  [default: the image's; GeoJSON is always WGS 84]")
-@click.option(
-    "--save-probability", type=PATH, help="Also write the road probability (COG, 0..254, 255 no data)."
-)
-@click.option("--save-mask", type=PATH, help="Also write the road mask (COG, 0/1, 255 no data).")
-@click.option("--overlay", type=PATH, help="Also draw the roads over the image, as PNG.")
-@journal_options
+@product_options
+@job_options
 @click.option(
     "--report", type=PATH, help="Also write a page that shows it all, as HTML (see roadlift report)."
 )
@@ -48,9 +49,9 @@ def extract(
     images: Sequence[str],
     output: Path,
     dst_crs: str | None,
-    save_probability: Path | None,
-    save_mask: Path | None,
-    overlay: Path | None,
+    shard: str | None,
+    cluster: str | None,
+    on_error: str,
     restart: bool,
     report: Path | None,
     as_json: bool,
@@ -73,20 +74,25 @@ def extract(
         check_page_name(report)
         check_targets((report,), overwrite=overwrite)
     check_result(images, output, chosen, dst_crs=dst_crs)
+    if shard is not None:
+        _run_shard(images, output, chosen, shard, cluster=cluster, restart=restart, quiet=quiet)
+        return
+    products = product_paths(options)
     with (
         job_display(quiet=quiet or as_json) as progress,
-        _kept_probability(save_probability, wanted=report is not None and len(images) == 1) as probability,
+        _kept_probability(
+            products["save_probability"], wanted=report is not None and len(images) == 1
+        ) as probability,
     ):
         roads = extract(
             images,
             chosen,
             output=output,
             dst_crs=dst_crs,
-            save_probability=probability,
-            save_mask=save_mask,
-            overlay=overlay,
+            **products | {"save_probability": probability},
             overwrite=overwrite,
             restart=restart,
+            compute=_computer(cluster, on_error),
             progress=progress,
         )
         if report is not None:
@@ -149,21 +155,108 @@ def report(
 @click.argument("image")
 @click.argument("output", type=PATH)
 @predict_options
-@journal_options
+@job_options
 @output_options
-def predict(image: str, output: Path, restart: bool, overwrite: bool, quiet: bool, **options: Any) -> None:
+def predict(
+    image: str,
+    output: Path,
+    shard: str | None,
+    cluster: str | None,
+    on_error: str,
+    restart: bool,
+    overwrite: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Turn an image, or a folder, list or STAC document, into a road probability raster (COG, 0..254, 255 no data).
 
     The work may be interrupted at any moment: the same command goes on from there.
     """
     from roadlift.pipeline import predict
 
+    chosen = extract_options(options)
+    if shard is not None:
+        _run_shard([image], output, chosen, shard, cluster=cluster, restart=restart, quiet=quiet)
+        return
     with job_display(quiet=quiet) as progress:
         figures = predict(
-            image, output, extract_options(options), overwrite=overwrite, restart=restart, progress=progress
+            image,
+            output,
+            chosen,
+            overwrite=overwrite,
+            restart=restart,
+            compute=_computer(cluster, on_error),
+            progress=progress,
         )
     if not quiet:
         click.echo(f"{output}: {figures['pixels'] / 1e6:.2f} MPx in {figures['seconds']:.1f} s")
+
+
+@click.command()
+@click.argument("output", type=PATH)
+@product_options
+@json_option
+@output_options
+def merge(
+    output: Path, dst_crs: str | None, as_json: bool, overwrite: bool, quiet: bool, **options: Any
+) -> None:
+    """Make the OUTPUT that all its shards (extract or predict with --shard) have been computed for.
+
+    Image, model and options are those that the shards were begun with.
+    """
+    from roadlift.network import RoadMap
+    from roadlift.pipeline import merge_shards
+
+    with job_display(quiet=quiet or as_json):
+        made = merge_shards(output, dst_crs=dst_crs, **product_paths(options), overwrite=overwrite)
+    if isinstance(made, RoadMap):
+        print_receipt(output, made, as_json=as_json, quiet=quiet)
+    elif as_json:
+        click.echo(json.dumps({"output": str(output), **made}, indent=2))
+    elif not quiet:
+        click.echo(f"{output}: {made['pixels'] / 1e6:.2f} MPx of {made['tiles']} tiles")
+
+
+def _computer(cluster: str | None, on_error: str) -> Compute:
+    """Return what computes the tiles."""
+    if cluster is None:
+        if on_error != "fail":
+            raise UsageError(
+                "--on-error is about workers of a --cluster; for damaged images there is --on-read-error nodata."
+            )
+        from roadlift.pipeline import compute_here
+
+        return compute_here
+    from roadlift.cluster import DaskCluster
+
+    return DaskCluster(cluster, on_error)
+
+
+def _run_shard(
+    images: Sequence[str],
+    output: Path,
+    options: ExtractOptions,
+    shard: str,
+    *,
+    cluster: str | None,
+    restart: bool,
+    quiet: bool,
+) -> None:
+    """Compute one share of the tiles and say what comes next."""
+    from roadlift.pipeline import Shard, compute_shard
+
+    if cluster is not None:
+        raise UsageError("--shard and --cluster are two ways to share the work; give one of them.")
+    if len(images) != 1:
+        raise UsageError("--shard takes one image, or a folder or list of images as one mosaic.")
+    share = Shard.parse(shard)
+    with job_display(quiet=quiet) as progress:
+        figures = compute_shard(images[0], output, options, share, restart=restart, progress=progress)
+    if not quiet:
+        click.echo(
+            f"shard {shard}: all {figures['tiles']} tiles are finished; when those of the other shards are: "
+            f"roadlift merge {output}"
+        )
 
 
 @click.command()

@@ -5,6 +5,7 @@ from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
 from roadlift.imagery.journal import (
     Journal,
+    check_same,
     fingerprint,
     journal_folder,
     noted_products,
@@ -13,7 +14,7 @@ from roadlift.imagery.journal import (
 )
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
 from roadlift.imagery.mosaic import Mosaic, open_imagery
-from roadlift.imagery.opening import MAX_PIXELS, set_cache
+from roadlift.imagery.opening import MAX_PIXELS, is_remote, set_cache
 from roadlift.imagery.roadraster import RoadRaster
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
 from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
@@ -40,7 +41,9 @@ __all__ = [
     "TileWriter",
     "Window",
     "blank_areas",
+    "check_same",
     "fingerprint",
+    "is_remote",
     "journal_folder",
     "noted_products",
     "open_imagery",

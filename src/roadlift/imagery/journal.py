@@ -141,7 +141,7 @@ def open_journal(
         locks = _locked(folder, shared=shard is not None and not restart, shard=shard)
         try:
             record, resumed = _record(folder, identity, facts, restart=restart)
-            _check_same(folder, record, identity)
+            check_same(folder, record, identity)
         except BaseException:
             _release(locks)
             raise
@@ -168,8 +168,17 @@ def _record(
     return read_record(folder) or {}, False
 
 
-def _check_same(folder: Path, record: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Refuse to go on with what was begun for other work."""
+def check_same(folder: Path, record: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    """Refuse to go on with what was begun for other work.
+
+    Args:
+        folder: Of the journal.
+        record: What :func:`read_record` found there.
+        identity: As for :func:`open_journal`.
+
+    Raises:
+        UsageError: They differ; the message says in what.
+    """
     differences = list(_differences(record.get("identity"), json.loads(json.dumps(identity))))
     if record.get("format") != _FORMAT:
         differences = [f"the format of its journal is {record.get('format')}, this version's is {_FORMAT}"]
@@ -263,7 +272,7 @@ def _release(locks: tuple[int, ...] | list[int]) -> None:
 
 
 def _empty(folder: Path) -> None:
-    for path in [folder / _RECORD, folder / _PRODUCTS, *folder.glob(f"*{SUFFIX}")]:
+    for path in [folder / _RECORD, folder / _PRODUCTS, *folder.glob(f"*{SUFFIX}"), *folder.glob("*.begun")]:
         path.unlink(missing_ok=True)
 
 

@@ -9,12 +9,14 @@ from roadlift.pipeline.checks import check_result, check_targets
 from roadlift.pipeline.jobs import extract, peak_memory_mb, predict, predict_image, vectorize_work
 from roadlift.pipeline.options import ExtractOptions, network_options
 from roadlift.pipeline.rasters import vectorize
+from roadlift.pipeline.shards import Shard, compute_shard, merge_shards
 from roadlift.pipeline.work import (
     Compute,
     Progress,
     Work,
     compute_here,
     compute_missing,
+    join_work,
     open_work,
 )
 
@@ -23,12 +25,16 @@ __all__ = [
     "ExtractOptions",
     "Progress",
     "RoadMap",
+    "Shard",
     "Work",
     "check_result",
     "check_targets",
     "compute_here",
     "compute_missing",
+    "compute_shard",
     "extract",
+    "join_work",
+    "merge_shards",
     "network_options",
     "open_work",
     "peak_memory_mb",

@@ -73,6 +73,12 @@ class ExtractOptions:
         values = {name: getattr(self, name) for name in names}
         return PredictOptions(**values | {"tile_size": self.tile_size or tile_size or DEFAULT_TILE})
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ExtractOptions:
+        """Return the options that were written to JSON as a dictionary."""
+        read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**read)
+
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the result: all but those that say how it is worked out."""
         return {name: value for name, value in asdict(self).items() if name not in _HOW}

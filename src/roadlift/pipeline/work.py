@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roadlift.errors import RoadliftError, UsageError
+from roadlift.errors import OutputError, RoadliftError, UsageError
 from roadlift.imagery import (
     Grid,
     ImagerySource,
@@ -18,7 +18,9 @@ from roadlift.imagery import (
     Mosaic,
     Stretch,
     TileStore,
+    check_same,
     fingerprint,
+    is_remote,
     open_journal,
     read_record,
     set_cache,
@@ -161,9 +163,48 @@ def open_work(
         ):
             yield work
         return
-    card = find_card(options.model)
-    options.network(card)  # what is wrong with it is said before the work
+    options.network(find_card(options.model))  # what is wrong with it is said before the work
     begun = None if restart else read_record(folder)
+    with _prepared(image, options, begun) as (ready, identity):
+        facts = {
+            "image": _absolute(image),
+            "options": asdict(options) | {"model": _absolute(options.model)},
+            "tile_size": ready.plan.tile_size,
+            "stretch": asdict(ready.stretch),
+        }
+        with open_journal(folder, identity, facts, restart=restart, shard=shard) as journal:
+            store = TileStore(folder, ready.grid, whole_reads=ready.prediction.blend != "none")
+            try:
+                yield Work(**vars(ready), journal=journal, store=store)
+            except BaseException as error:
+                _leave(journal, store, error, shared=shard is not None)
+                raise
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """The part of `Work` that needs no journal; the fields are described there."""
+
+    image: str | Path
+    source: ImagerySource | Mosaic
+    model: Model
+    options: ExtractOptions
+    prediction: PredictOptions
+    plan: Plan
+    grid: Grid
+    stretch: Stretch
+
+
+@contextmanager
+def _prepared(
+    image: str | Path,
+    options: ExtractOptions,
+    begun: dict[str, Any] | None,
+    *,
+    threads: int | None = None,
+) -> Iterator[tuple[_Ready, dict[str, Any]]]:
+    """Open the image, plan, load the model; with what decides the result."""
+    card = find_card(options.model)
     with options.open(image, card) as source:
         tile_size = options.tile_size or _begun_tile(begun)
         plan = plan_source(
@@ -177,42 +218,61 @@ def open_work(
         LOG.info("%s: %s", image, plan.render())
         set_cache(plan.cache)
         model = load_model(
-            options.model, runtime=options.runtime, device=options.device, threads=plan.threads
+            options.model,
+            runtime=options.runtime,
+            device=options.device,
+            threads=min(threads or plan.threads, plan.threads),
         )
         prediction = options.prediction(plan.tile_size)
         stretch = _begun_stretch(begun) or fit_stretch(source, model.card, prediction)
+        grid = tile_grid(source.shape, model.card, prediction)
         identity = {
             "image": fingerprint(source),
             "model": _model_identity(model),
             "options": options.deciding(),
         }
-        facts = {
-            "image": str(image),
-            "options": asdict(options),
-            "tile_size": plan.tile_size,
-            "stretch": asdict(stretch),
-        }
-        with open_journal(folder, identity, facts, restart=restart, shard=shard) as journal:
-            grid = tile_grid(source.shape, model.card, prediction)
-            store = TileStore(folder, grid, whole_reads=prediction.blend != "none")
-            try:
-                yield Work(image, source, model, options, prediction, plan, grid, stretch, journal, store)
-            except BaseException as error:
-                _leave(journal, store, error)
-                raise
+        yield _Ready(image, source, model, options, prediction, plan, grid, stretch), identity
 
 
-def _leave(journal: Journal, store: TileStore, error: BaseException) -> None:
-    """Keep what was worth the work, and say so."""
-    if store.finished and not isinstance(error, UsageError):
+def _leave(journal: Journal, store: TileStore, error: BaseException, *, shared: bool) -> None:
+    """Keep what was worth the work, and say so; what this call has begun in vain goes."""
+    in_vain = isinstance(error, UsageError) or (isinstance(error, RoadliftError) and not store.finished)
+    if in_vain and not journal.resumed and not shared:
+        journal.remove()
+    elif store.finished:
         LOG.warning(
             "%d of %d tiles are kept in %s; the same command goes on from there",
             len(store.finished),
             len(store.grid),
             journal.folder,
         )
-    elif isinstance(error, RoadliftError):
-        journal.remove()
+
+
+@contextmanager
+def join_work(folder: Path, *, threads: int | None = None) -> Iterator[Work]:
+    """Open work that another process has begun and holds, to compute some of its tiles.
+
+    Args:
+        folder: Of its journal.
+        threads: Tiles computed at the same time; None is as planned here.
+
+    Raises:
+        UsageError: Image or model are not what the work was begun with.
+        InputError, LimitError, ModelError, OutputError: As extract.
+    """
+    record = read_record(folder)
+    if not record or "facts" not in record:
+        raise OutputError(f"{folder} cannot be read; all machines must see it under this path.")
+    options = ExtractOptions.from_json(record["facts"]["options"])
+    with _prepared(record["facts"]["image"], options, record, threads=threads) as (ready, identity):
+        check_same(folder, record, identity)
+        store = TileStore(folder, ready.grid, whole_reads=ready.prediction.blend != "none")
+        yield Work(**vars(ready), journal=Journal(folder, record["facts"], resumed=True), store=store)
+
+
+def _absolute(name: str | Path) -> str:
+    """Return a path as it is called from any folder; what is none stays as it is."""
+    return str(Path(name).resolve()) if not is_remote(name) and Path(name).exists() else str(name)
 
 
 def _model_identity(model: Model) -> dict[str, Any]:
