@@ -8,6 +8,8 @@ import sys
 MODULES = (
     "stages",
     "plain_way",
+    "seams",
+    "memory",
     "runtimes",
     "footprint",
     "evaluation",

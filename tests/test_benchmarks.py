@@ -161,3 +161,31 @@ def test_stages_are_timed_alone_and_together(tmp_path):
     assert [row.name for row in rows] == ["read", "network", "tiles", "vectorise", "roadlift extract"]
     assert all(row.seconds > 0 for row in rows)
     assert "100%" in table(megapixels, rows)
+
+
+def test_seams_are_measured_and_drawn(tmp_path):
+    from benchmarks.seams import draw, measure, table, whole_image
+
+    from roadlift import load_model
+    from roadlift.imagery import ImagerySource
+
+    model = load_model()
+    with ImagerySource(render(7, shape=(600, 560)).save(tmp_path, "scene")[0]) as source:
+        whole = whole_image(source, model)
+        found = measure(source, model, ("patches 256, no overlap", "tiles 512", "tiles 512, exact"), whole)
+        draw(source, model, tmp_path / "seams.png", whole)
+    patches, tiles, exact = found.values()
+    assert patches.steps > tiles.steps >= exact.steps
+    assert (exact.flipped, exact.steps <= 1) == (0, True)
+    assert re.search(r"tiles 512, exact +[01] +0 +0\.0000%", table(found))
+    assert (tmp_path / "seams.png").stat().st_size > 10_000
+
+
+def test_memory_is_held_against_its_plan(tmp_path):
+    from benchmarks.memory import measure, table
+
+    found = measure(tmp_path, 1200, dense=False, memory="1GB")
+    assert found.run["tiles"] == 4
+    assert found.run["repeated"] + found.run["without_data"] >= 1
+    assert found.peak_mb < 1000
+    assert "1200 x 1200" in table([found])

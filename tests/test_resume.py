@@ -8,11 +8,24 @@ from functools import cache
 import numpy as np
 import pytest
 import rasterio
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 import roadlift
+from roadlift.cli import cli
 from roadlift.errors import OutputError, UsageError
 from roadlift.imagery import NO_DATA, journal_folder
-from roadlift.pipeline import ExtractOptions, compute_here, extract, predict, work
+from roadlift.pipeline import (
+    ExtractOptions,
+    Shard,
+    compute_here,
+    compute_shard,
+    extract,
+    merge_shards,
+    predict,
+    work,
+)
 from roadlift.scene import render
 
 TILES = ExtractOptions(tile_size=64)
@@ -194,3 +207,57 @@ def test_nothing_is_left_of_work_that_cannot_begin(raster, tmp_path):
     with pytest.raises(roadlift.InputError):
         predict(image, tmp_path / "p.tif")
     assert not journal_folder(tmp_path / "p.tif").exists()
+
+
+def test_shards_merge_to_the_same_bytes(image, expected, tmp_path):
+    output = tmp_path / "p.tif"
+    with pytest.raises(UsageError, match="--shard 1/N first"):
+        merge_shards(output)
+    for number in (3, 1):
+        compute_shard(image, output, TILES, Shard(number, 3))
+    with pytest.raises(UsageError, match="8 of 25 tiles are missing: --shard 2/3 is not finished"):
+        merge_shards(output)
+    with pytest.raises(UsageError, match="another kind"):
+        compute_shard(image, output, ExtractOptions(tile_size=96), Shard(2, 3))
+    assert compute_shard(image, output, TILES, Shard(2, 3)) == {"tiles": 8, "finished_earlier": 0}
+    assert compute_shard(image, output, TILES, Shard(2, 3))["finished_earlier"] == 8
+    assert merge_shards(output)["finished_earlier"] == ALL
+    assert output.read_bytes() == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["p.tif"]
+
+
+def test_shards_of_a_network_on_the_command_line(image, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    for shard in ("1/2", "2/2"):
+        found = run(cli, ["extract", str(image), "a.gpkg", "--tile-size", "96", "--shard", shard, "-q"])
+        assert found.exit_code == 0, found.output
+    found = run(cli, ["merge", "a.gpkg", "--save-mask", "m.tif"])
+    assert found.exit_code == 0, found.output
+    assert "km of road" in found.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gpkg", "m.tif"]
+    whole = extract(image, ExtractOptions(tile_size=96))
+    assert roadlift.RoadMap.from_file("a.gpkg").edges.geometry.equals(whole.edges.geometry)
+
+
+@given(st.integers(1, 500), st.integers(1, 40))
+def test_shards_share_all_tiles(total, count):
+    tiles = [list(Shard(number, count).tiles(total)) for number in range(1, count + 1)]
+    assert [index for share in tiles for index in share] == list(range(total))
+    assert max(map(len, tiles)) - min(map(len, tiles)) <= 1
+
+
+@pytest.mark.parametrize("text", ["3", "0/4", "5/4", "a/b", "1/0", "-1/3"])
+def test_no_shards(text):
+    with pytest.raises(UsageError, match="shard"):
+        Shard.parse(text)
+
+
+def test_ways_to_share_do_not_mix(image, tmp_path):
+    for options in (
+        ["--shard", "1/2", "--cluster", "local:2"],
+        ["--on-error", "skip"],
+        ["--cluster", "local"],
+    ):
+        found = CliRunner().invoke(cli, ["extract", str(image), str(tmp_path / "a.gpkg"), *options])
+        assert isinstance(found.exception, UsageError)

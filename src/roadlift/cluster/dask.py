@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from roadlift.cluster.station import Counts, compute_block
-from roadlift.errors import InputError, ModelError, RoadliftError, UsageError
+from roadlift.errors import InputError, RoadliftError, UsageError
 from roadlift.model import available_threads
 from roadlift.pipeline import Progress, Work
 from roadlift.segment import NO_DATA, PredictStats
@@ -26,6 +26,7 @@ MAX_BLOCK: Final = 16
 MAX_LEFT_OUT: Final = 0.05
 _BLOCKS_FOR_EACH_WORKER: Final = 4
 _WORKER_SLACK: Final = 1.5
+_PATIENCE_S: Final = 20
 _LOG = logging.getLogger("roadlift")
 
 
@@ -64,7 +65,7 @@ class DaskCluster:
 
         Raises:
             InputError: A tile cannot be computed, or too many; the message names its window.
-            ModelError: The cluster cannot be reached.
+            UsageError: The cluster cannot be reached.
         """
         with self._client(work) as (client, threads):
             run = _Run(client, work, threads, len(tiles), progress)
@@ -111,12 +112,15 @@ class DaskCluster:
             raise UsageError("--cluster needs Dask; run: pip install 'roadlift[cluster]'") from error
         if not self.address.startswith("local:"):
             try:
-                with Client(self.address, timeout=20) as client:
-                    yield client, None
+                client = Client(self.address, timeout=_PATIENCE_S)
+                client.wait_for_workers(1, timeout=_PATIENCE_S)
             except (OSError, TimeoutError) as error:
-                raise ModelError(
-                    f"the scheduler {self.address} cannot be reached: {error}. Start it, or correct --cluster."
+                raise UsageError(
+                    f"the scheduler {self.address} cannot be reached, or has no workers: {error}. Start it, or correct "
+                    "--cluster."
                 ) from error
+            with client:
+                yield client, None
             return
         workers = int(self.address.split(":")[1])
         memory = max(work.plan.max_memory // workers, int(work.plan.expected_memory * _WORKER_SLACK))
@@ -127,7 +131,7 @@ class DaskCluster:
                 threads_per_worker=1,
                 memory_limit=memory,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,
@@ -143,6 +147,7 @@ class _Run:
     ) -> None:
         self._client, self._threads = client, threads
         self._folder = str(work.journal.folder.resolve())
+        self._job = str(work.journal.facts["job"])
         self._total, self._progress = total, progress
         self._done = 0
         self._counts = Counts()
@@ -160,7 +165,9 @@ class _Run:
         from distributed import as_completed
 
         futures = {
-            self._client.submit(compute_block, self._folder, tuple(block), self._threads, pure=False): block
+            self._client.submit(
+                compute_block, self._folder, self._job, tuple(block), self._threads, pure=False
+            ): block
             for block in blocks
         }
         for future in as_completed(futures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Lock
 
-from roadlift.errors import OutputError
+from roadlift.errors import ModelError, OutputError, RoadliftError
 from roadlift.imagery import TileWriter
 from roadlift.pipeline import Work, join_work
 from roadlift.segment import predict_tiles
@@ -32,7 +33,7 @@ class Counts:
 class _Station:
     """The work that this process has joined, and its file of finished tiles."""
 
-    folder: str
+    job: str
     work: Work
     writer: TileWriter
     stack: ExitStack
@@ -42,19 +43,29 @@ _LOCK = Lock()
 _STATION: list[_Station] = []
 
 
-def compute_block(folder: str, tiles: tuple[int, ...], threads: int | None) -> Counts:
+def compute_block(folder: str, job: str, tiles: tuple[int, ...], threads: int | None) -> Counts:
     """Compute those tiles of a block that nobody has finished.
 
     Args:
         folder: Of the journal.
+        job: What tells this journal from one that lay there before.
         tiles: Indices of the work's grid.
         threads: Tiles computed at the same time; None is as planned on this machine.
 
     Raises:
         InputError, ModelError, OutputError, UsageError: As :func:`roadlift.pipeline.join_work` and prediction.
     """
+    try:
+        return _compute(folder, job, tiles, threads)
+    except RoadliftError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Dask waits for ever for an error that it cannot send; a text it can
+        raise ModelError(f"{type(error).__name__}: {error}") from None
+
+
+def _compute(folder: str, job: str, tiles: tuple[int, ...], threads: int | None) -> Counts:
     with _LOCK:  # a worker with several threads computes one block at a time: a block fills the processor
-        station = _join(folder, threads)
+        station = _join(folder, job, threads)
         work = station.work
         if not _first_to_try(work, tiles[0]):
             work.store.refresh()
@@ -71,17 +82,23 @@ def compute_block(folder: str, tiles: tuple[int, ...], threads: int | None) -> C
         return Counts(stats.skipped, stats.repeated, stats.network_pixels)
 
 
-def _join(folder: str, threads: int | None) -> _Station:
+def _join(folder: str, job: str, threads: int | None) -> _Station:
     """Return this process's station, joining the work where it has not yet."""
-    if _STATION and _STATION[0].folder == folder:
+    if _STATION and _STATION[0].job == job:
         return _STATION[0]
-    while _STATION:
-        _STATION.pop().stack.close()
+    _leave()
     with ExitStack() as stack:
         work = stack.enter_context(join_work(Path(folder), threads=threads))
         writer = stack.enter_context(work.store.writer(f"worker-{socket.gethostname()}-{os.getpid()}"))
-        _STATION.append(_Station(folder, work, writer, stack.pop_all()))
+        _STATION.append(_Station(job, work, writer, stack.pop_all()))
     return _STATION[0]
+
+
+@atexit.register
+def _leave() -> None:
+    """Close what was joined."""
+    while _STATION:
+        _STATION.pop().stack.close()
 
 
 def _first_to_try(work: Work, first: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -167,6 +168,7 @@ def open_work(
     begun = None if restart else read_record(folder)
     with _prepared(image, options, begun) as (ready, identity):
         facts = {
+            "job": os.urandom(8).hex(),
             "image": _absolute(image),
             "options": asdict(options) | {"model": _absolute(options.model)},
             "tile_size": ready.plan.tile_size,

@@ -1,0 +1,160 @@
+"""The memory promise held against real runs: peak of the process beside the plan, over time, on images made to size.
+
+    python -m benchmarks.memory                      # 12 000 x 12 000, sparse and dense, within 1 GB
+    python -m benchmarks.memory --sparse 100000 --dense 40000
+
+*Sparse* is an image of which a hundredth holds a scene and the rest was never written; *dense* repeats the scene all over.
+Each is extracted in a process of its own. *Growth* is the resident memory at the end of the tiles over that at a quarter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.windows import Window as RasterioWindow
+
+from roadlift.scene import render
+
+SCENE = 1024
+RUN = """
+import json, sys
+from roadlift.pipeline import ExtractOptions, extract, peak_memory_mb
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+
+marks = {}
+def progress(done, total):
+    for quarter in (1, 2, 3, 4):
+        if quarter not in marks and done * 4 >= quarter * total:
+            marks[quarter] = resident()
+
+roads = extract(sys.argv[1], ExtractOptions(max_memory=sys.argv[2]), output=sys.argv[3], progress=progress)
+print(json.dumps({
+    "peak": peak_memory_mb(), "marks": [marks[quarter] for quarter in sorted(marks)],
+    "plan": roads.provenance["plan"], "run": roads.provenance["runs"][0], "seconds": roads.provenance["seconds"],
+    "km": roads.length_km,
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one extraction took."""
+
+    name: str
+    side: int
+    peak_mb: float
+    planned_mb: float
+    marks_mb: tuple[float, ...]
+    run: dict[str, int]
+    seconds: float
+    length_km: float
+
+    @property
+    def growth(self) -> float:
+        """Resident memory when all tiles are done over that when a quarter is."""
+        return self.marks_mb[-1] / self.marks_mb[0]
+
+
+def make_image(path: Path, side: int, *, dense: bool) -> None:
+    """Write a tiled GeoTIFF of ``side`` pixels, everywhere or at every tenth place filled with one scene."""
+    scene = np.moveaxis(render(7, shape=(SCENE, SCENE)).image, 2, 0)
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=side,
+        height=side,
+        count=3,
+        dtype="uint8",
+        crs="EPSG:32619",
+        transform=Affine(1, 0, 300_000, 0, -1, 4_700_000),
+        tiled=True,
+        blockxsize=512,
+        blockysize=512,
+        compress="jpeg",
+        photometric="YCBCR",
+        interleave="pixel",
+        sparse_ok=True,
+        bigtiff="YES",
+    ) as file:
+        for number, (row, col) in enumerate(np.ndindex(-(-side // SCENE), -(-side // SCENE))):
+            if dense or number % 100 == 0:
+                height, width = min(SCENE, side - row * SCENE), min(SCENE, side - col * SCENE)
+                place = RasterioWindow(col * SCENE, row * SCENE, width, height)
+                file.write(scene[:, :height, :width], window=place)
+
+
+def measure(folder: Path, side: int, *, dense: bool, memory: str) -> Measured:
+    """Extract an image made to size in a process of its own."""
+    name = "dense" if dense else "sparse"
+    image = folder / f"{name}.tif"
+    make_image(image, side, dense=dense)
+    command = [sys.executable, "-c", RUN, str(image), memory, str(folder / f"{name}.gpkg")]
+    started = time.perf_counter()
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return Measured(
+        name,
+        side,
+        found["peak"],
+        found["plan"]["expected_memory"] / 1e6,
+        tuple(found["marks"]),
+        found["run"],
+        time.perf_counter() - started,
+        found["km"],
+    )
+
+
+def table(found: list[Measured]) -> str:
+    """Return the measurements as text."""
+    heads = ("", "pixels", "peak MB", "plan MB", "growth", "tiles", "repeated", "road km", "s")
+    rows = [
+        (
+            one.name,
+            f"{one.side} x {one.side}",
+            f"{one.peak_mb:.0f}",
+            f"{one.planned_mb:.0f}",
+            f"{one.growth:.2f}",
+            f"{one.run['tiles']}",
+            f"{one.run['repeated'] + one.run['without_data']}",
+            f"{one.length_km:.0f}",
+            f"{one.seconds:.0f}",
+        )
+        for one in found
+    ]
+    lines = [
+        f"{row[0]:<8}" + "".join(f"{value:>{16 if at == 0 else 9}}" for at, value in enumerate(row[1:]))
+        for row in (heads, *rows)
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sparse", type=int, default=12_000, metavar="SIDE")
+    parser.add_argument("--dense", type=int, default=12_000, metavar="SIDE")
+    parser.add_argument("--max-memory", default="1GB")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = [
+            measure(Path(folder), side, dense=dense, memory=arguments.max_memory)
+            for side, dense in ((arguments.sparse, False), (arguments.dense, True))
+            if side
+        ]
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
