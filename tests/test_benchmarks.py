@@ -172,12 +172,12 @@ def test_seams_are_measured_and_drawn(tmp_path):
     model = load_model()
     with ImagerySource(render(7, shape=(600, 560)).save(tmp_path, "scene")[0]) as source:
         whole = whole_image(source, model)
-        found = measure(source, model, ("patches 256, no overlap", "tiles 512", "tiles 512, exact"), whole)
+        found = measure(source, model, ("patches 256, no overlap", "tiles 512"), whole)
         draw(source, model, tmp_path / "seams.png", whole)
-    patches, tiles, exact = found.values()
-    assert patches.steps > tiles.steps >= exact.steps
-    assert (exact.flipped, exact.steps <= 1) == (0, True)
-    assert re.search(r"tiles 512, exact +[01] +0 +0\.0000%", table(found))
+    patches, tiles = found.values()
+    assert patches.steps > tiles.steps
+    assert patches.flipped > tiles.flipped
+    assert re.search(r"tiles 512 +\d+ +\d+ +\d\.\d{4}%", table(found))
     assert (tmp_path / "seams.png").stat().st_size > 10_000
 
 

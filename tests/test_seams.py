@@ -1,4 +1,4 @@
-"""The shipped model leaves no seams: default tiles in 0.05 % of the mask pixels, exact ones in none."""
+"""Seams of the shipped model: exact tiles leave none, default ones few; see docs/how-it-works.md for what bounds them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from roadlift.network import road_mask
 from roadlift.segment import NO_DATA, PredictOptions, predict
 
 IMAGE = Path(__file__).parents[2] / "shared" / "data" / "georeferenced" / "marshfield_3000x3000_1m.tif"
-SHAPE = (1100, 1100)
+SHAPE = (1000, 1000)
 
 
 class _Crop:
@@ -49,10 +49,11 @@ def test_tiles_of_the_shipped_model_equal_the_whole_image():
             predict(_Crop(source), model, sink, PredictOptions(**how))
         return sink.array, road_mask(sink.array, ground_resolution_m=1.0, options=options)
 
-    whole, mask = run(tile_size=1120, exact=True)
-    assert mask.sum() > 10_000
+    whole, mask = run(tile_size=1024, exact=True)
+    assert mask.sum() > 5_000
     _, default = run(tile_size=512)
-    assert (default != mask).sum() < 0.0005 * mask.sum()
-    exact, equal = run(tile_size=512, exact=True)
-    assert np.array_equal(equal, mask)
-    assert np.abs(exact.astype(int) - whole).max() <= 1
+    _, patches = run(tile_size=256, halo=0)
+    assert (default != mask).sum() < 0.02 * mask.sum()
+    assert (patches != mask).sum() > 5 * (default != mask).sum()
+    exact, _ = run(tile_size=512, exact=True)
+    assert np.array_equal(exact, whole)

@@ -93,7 +93,9 @@ limit_options = together(
 )
 memory_options = together(
     click.option(
-        "--tile-size", type=int, help="Core of a tile in pixels.  [default: 1024, less where memory is short]"
+        "--tile-size",
+        type=int,
+        help="Core of a tile in pixels.  [default: 1024, exact 2048; less where memory is short]",
     ),
     click.option(
         "--max-memory",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +107,13 @@ class ImagerySource:
         if on_read_error not in ON_READ_ERROR:
             raise UsageError(f"on_read_error is {on_read_error!r}; allowed: {', '.join(ON_READ_ERROR)}.")
         self.path = path
-        self._stack = ExitStack()
+        self._stack = ExitStack()  # of datasets that are closing, not entered: any thread may close them
         self._lock = threading.Lock()
         self._lenient = on_read_error == "nodata"
         self._unreadable: dict[Window, str] = {}
         self._damaged = False
         self._max_pixels = max_pixels
-        dataset = self._stack.enter_context(open_raster(path, max_pixels=max_pixels))
+        dataset = self._stack.enter_context(closing(open_raster(path, max_pixels=max_pixels)))
         try:
             with damage_named(path):
                 self._describe(dataset, bands, crs, nodata)
@@ -154,7 +154,7 @@ class ImagerySource:
         self._file, self._grid = dataset, grid
         self._dataset, self._cell = dataset, CELL
         if grid.warp is not None:
-            self._dataset = self._stack.enter_context(self._warp(grid.warp))
+            self._dataset = self._stack.enter_context(closing(self._warp(grid.warp)))
             self._cell = self._dataset.block_shapes[0]
 
     @property
@@ -312,10 +312,12 @@ class ImagerySource:
         """Open the file anew: after an error GDAL hands out what it could not decode, as if it were pixels."""
         with self._lock:
             self._stack.close()
-            self._file = self._stack.enter_context(open_raster(self.path, max_pixels=self._max_pixels))
+            self._file = self._stack.enter_context(
+                closing(open_raster(self.path, max_pixels=self._max_pixels))
+            )
             self._dataset = self._file
             if self._grid.warp is not None:
-                self._dataset = self._stack.enter_context(self._warp(self._grid.warp))
+                self._dataset = self._stack.enter_context(closing(self._warp(self._grid.warp)))
 
     def _read(self, dataset: rasterio.DatasetReader, window: Window, shape: tuple[int, int]) -> Pixels:
         indexes = list(dict.fromkeys(self.bands))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from roadlift.imagery import MAX_PIXELS, ImagerySource, Mosaic, open_imagery
 from roadlift.model import DEFAULT_MODEL, ModelCard
 from roadlift.network import NetworkOptions
-from roadlift.segment import DEFAULT_TILE, PredictOptions
+from roadlift.segment import DEFAULT_TILE, EXACT_TILE, PredictOptions
 
 _HOW: Final = frozenset({"batch_size", "device", "max_memory", "max_pixels", "on_read_error"})
 """Options that may differ when a job goes on; the model's arithmetic is held against the journal by itself."""
@@ -30,7 +30,7 @@ class ExtractOptions:
         stretch: ``percentile`` or ``none``; None is the model's.
         max_pixels: Larger images are refused, in the file and at the model's ground resolution.
         on_read_error: What a damaged part of an image is: ``fail``, an error; ``nodata``, no data, up to 5 % of it.
-        tile_size: Core of a tile in pixels; None is 1024, or less where memory is short.
+        tile_size: Core of a tile in pixels; None is 1024 (2048 if exact), or less where memory is short.
         exact: Margins so wide that tiling cannot be seen in the result.
         blend: ``none``, ``linear`` or ``hann``.
         overlap: Pixels that blended tiles share.
@@ -71,7 +71,8 @@ class ExtractOptions:
         """
         names = {field.name for field in fields(PredictOptions)} & {field.name for field in fields(self)}
         values = {name: getattr(self, name) for name in names}
-        return PredictOptions(**values | {"tile_size": self.tile_size or tile_size or DEFAULT_TILE})
+        usual = EXACT_TILE if self.exact else DEFAULT_TILE
+        return PredictOptions(**values | {"tile_size": self.tile_size or tile_size or usual})
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ExtractOptions:

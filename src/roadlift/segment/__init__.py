@@ -5,6 +5,7 @@ from roadlift.segment.options import PredictOptions, tile_grid
 from roadlift.segment.patches import patchify, unpatchify
 from roadlift.segment.plan import (
     DEFAULT_TILE,
+    EXACT_TILE,
     GRANTED_SHARE,
     Pixelwise,
     Plan,
@@ -18,6 +19,7 @@ from roadlift.segment.predict import NO_DATA, PredictStats, fit_stretch, predict
 __all__ = [
     "BLENDS",
     "DEFAULT_TILE",
+    "EXACT_TILE",
     "GRANTED_SHARE",
     "NO_DATA",
     "BlendedTiles",
