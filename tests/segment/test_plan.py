@@ -56,7 +56,7 @@ def test_whole_rows_want_a_large_cache_and_say_so(network):
     rows = replace(IMAGE, block=(8, 40_000))
     wide = _plan(network, rows, memory=8 * 10**9)
     assert wide.cache >= 1024 * 40_000 * 3
-    tight = _plan(network, rows, memory=570 * 10**6)
+    tight = _plan(network, rows, memory=620 * 10**6)
     assert tight.cache < wide.cache
     assert "decoded more than once" in tight.notes[0]
 

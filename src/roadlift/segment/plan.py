@@ -28,17 +28,17 @@ EXACT_TILE: Final = 2048
 """With the wide margins of exact tiles, large cores waste less; the result does not depend on them."""
 SMALLER_TILES: Final = (1024, 512, 256)
 GRANTED_SHARE: Final = 0.6
-BASE_BYTES: Final = 390_000_000
+BASE_BYTES: Final = 400_000_000
 """The interpreter, the libraries and the network, ready to run."""
-FIRST_TILE_BYTES: Final = 64
+FIRST_TILE_BYTES: Final = 75
 """Bytes for each pixel that the network reads: activations of one tile, tiles that wait, copies."""
-MORE_TILES_BYTES: Final = 52
+MORE_TILES_BYTES: Final = 55
 """The same for each further tile that is computed at the same time."""
 FLOAT_FACTOR: Final = 3
 """Activations of 32 bits need so much more than those of 8."""
 WARP_BYTES: Final = 70_000_000
-STRIP_BYTES: Final = 110_000_000
-"""A strip of the raster while it is vectorised, and what is derived from it at the same time."""
+STRIP_BYTES: Final = 90_000_000
+"""A strip of the raster while it is vectorised, and what is derived from it; the network's memory stays meanwhile."""
 MOST_CACHE: Final = 256 * 2**20
 LEAST_CACHE: Final = 16 * 2**20
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -223,7 +223,7 @@ def _plans(
         for batch, at_once in _concurrency(options.batch_size, threads):
             waiting = (batch - 1) * 4 * pixels * 4
             network = pixels * activations * (FIRST_TILE_BYTES + (at_once - 1) * MORE_TILES_BYTES)
-            working = max(network + reading + waiting + blending, STRIP_BYTES)
+            working = network + reading + waiting + blending + STRIP_BYTES
             for cache in sorted({useful, min(useful, MOST_CACHE), LEAST_CACHE}, reverse=True):
                 yield Plan(
                     max_memory,
