@@ -48,7 +48,7 @@ SKEWS = st.just(0.0) | st.floats(-5, 5) | NUMBERS
 CODES = st.sampled_from([32619, 32701, 4326, 3857, 2263, 3413, 27700, 4978])
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(CODES, STEPS, SKEWS, NUMBERS, SKEWS, STEPS, NUMBERS, st.integers(1, 400), st.integers(1, 400))
 def test_any_georeference_is_placed_or_refused(code, a, b, c, d, e, f, rows, cols):
     native = Georef(CRS.from_epsg(code), Affine(a, b, c, d, e, f))
@@ -98,7 +98,7 @@ def test_any_json_is_a_card_or_refused(values):
         return
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_changed_card_is_a_card_or_refused(data):
     card = {
@@ -130,7 +130,7 @@ ITEM = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(ITEM | JSON)
 def test_any_json_names_images_or_is_refused(tmp_path_factory, document):
     path = tmp_path_factory.getbasetemp() / "fuzzed.json"
@@ -150,7 +150,7 @@ PIECES = st.sampled_from(
 ) | st.text(max_size=2)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_vrt_is_opened_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "fuzzed.vrt"
@@ -182,7 +182,7 @@ def saved(tmp_path_factory):
 SUFFIXES = (".gpkg", ".geojson", ".fgb", ".parquet", ".graphml", ".osm")
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_damaged_roads_are_read_or_refused(saved, suffix, data):
