@@ -18,6 +18,7 @@ MODULES = (
     "vectorize",
     "ablation",
     "tuning",
+    "server",
     "fuzz",
 )
 

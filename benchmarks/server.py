@@ -331,7 +331,7 @@ async def fuzz(examples: int) -> None:
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["load", "slow", "jobs"])
+    parser.add_argument("parts", nargs="*", default=["load", "slow"])
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=50)

@@ -1,5 +1,6 @@
 """The benchmarks run and print their tables; what they measure is no matter of tests."""
 
+import asyncio
 import re
 import sys
 from pathlib import Path
@@ -189,3 +190,16 @@ def test_memory_is_held_against_its_plan(tmp_path):
     assert found.run["repeated"] + found.run["without_data"] >= 1
     assert found.peak_mb < 1000
     assert "1200 x 1200" in table([found])
+
+
+def test_the_server_is_measured():
+    from benchmarks.server import hammer, said, tiles_of
+
+    async def ask(number):
+        return 200 if number else 404
+
+    times, answers, seconds = asyncio.run(hammer(2, 3, ask))
+    assert answers == {200: 5, 404: 1}
+    assert said("six", times, seconds).startswith("| six | 6 requests, ")
+    image = {"id": "x", "bounds": [0.0, 0.0, 0.01, 0.01]}
+    assert "/api/images/x/tiles/14/8192/8191.png" in tiles_of(image)
