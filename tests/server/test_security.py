@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 
 import pytest
@@ -199,3 +200,12 @@ def test_wrong_methods_and_bodies(client, image):
     )
     problem(client.post("/api/jobs", json={"image": image["id"], "gsd": 1}), 422, "gsd_not_needed")
     problem(client.post("/api/jobs", content=b'{"x":' * 600_000), 413, "too_large")
+
+
+def test_flags_and_fields_share_names_and_defaults():
+    fields = {field.name: field.default for field in dataclasses.fields(ServerOptions)}
+    asked = cli.commands["serve"].make_context("serve", []).params
+    assert asked.keys() == fields.keys()
+    assert {name: value for name, value in asked.items() if name != "data"} == {
+        name: value for name, value in fields.items() if name != "data"
+    }
