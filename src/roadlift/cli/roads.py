@@ -67,10 +67,11 @@ def extract(
     goes on from there.
     """
     from roadlift.pipeline import check_result, check_targets, extract
-    from roadlift.report import check_page_name, write_page
 
     chosen = extract_options(options)
     if report is not None:
+        from roadlift.report import check_page_name
+
         check_page_name(report)
         check_targets((report,), overwrite=overwrite)
     check_result(images, output, chosen, dst_crs=dst_crs)
@@ -96,6 +97,8 @@ def extract(
             progress=progress,
         )
         if report is not None:
+            from roadlift.report import write_page
+
             image = images[0] if len(images) == 1 else None
             write_page(report, roads, image=image, probability=probability, file=output, overwrite=overwrite)
     print_receipt(output, roads, as_json=as_json, quiet=quiet)
