@@ -4,9 +4,11 @@ import sqlite3
 from contextlib import closing
 from xml.etree import ElementTree as ET
 
+import geopandas as gpd
 import networkx as nx
 import numpy as np
 import pytest
+import shapely
 
 from roadlift.errors import UsageError
 from roadlift.export import save
@@ -48,6 +50,25 @@ def test_osm_is_new_ways_joined_at_shared_nodes(tmp_path, roads: RoadMap) -> Non
     tags = [{tag.get("k"): tag.get("v") for tag in way.iter("tag")} for way in ways]
     assert all(tag["highway"] == "road" and tag["source"] == "roadlift" for tag in tags)
     assert sum("fixme" in tag for tag in tags) == roads.edges["bridged"].sum() == 1
+
+
+@pytest.mark.parametrize(("vertices", "ways"), [(2000, [2000]), (2001, [2000, 2]), (4500, [2000, 2000, 502])])
+def test_osm_ways_have_at_most_2000_nodes(tmp_path, vertices: int, ways: list[int]) -> None:
+    x = np.linspace(0, 9000, vertices)
+    long = np.stack([100_000 + x, 900_000 + 30 * np.sin(x / 90)], axis=1)
+    lines = [long, [long[-1], long[-1] + 50], [long[-1], long[-1] - (0, 50)]]
+    roads = RoadMap.from_lines(
+        gpd.GeoDataFrame(geometry=[shapely.LineString(line) for line in lines], crs=26986)
+    )
+    save(roads, tmp_path / "roads.osm")
+    root = ET.parse(tmp_path / "roads.osm").getroot()
+    found = [[nd.get("ref") for nd in way.iter("nd")] for way in root.iter("way")]
+    assert sorted(map(len, found), reverse=True) == sorted([*ways, 2, 2], reverse=True)
+    assert len({way.get("id") for way in root.iter("way")}) == len(found)
+    back = RoadMap.from_file(tmp_path / "roads.osm")
+    assert back.length_km == pytest.approx(roads.length_km, abs=1e-4)
+    assert len(np.unique([end for way in found for end in (way[0], way[-1])])) == len(found) + 1
+    assert (back.nodes["degree"] == 1).sum() == 3
 
 
 def test_osm_needs_a_crs(tmp_path, make_roads) -> None:

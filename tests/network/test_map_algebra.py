@@ -174,6 +174,56 @@ def test_a_ring_cut_in_two_is_a_ring_again() -> None:
     assert whole.length_km == pytest.approx(0.12, rel=1e-3)
 
 
+def overlapping() -> tuple[RoadMap, RoadMap]:
+    """One street seen by two images that overlap from 60 to 100 m, the second time 1.5 m further north."""
+    west = make_map(
+        [(0, 0, "border"), (80, 0, "junction"), (100, 0, "border"), (80, 40, "end")], [(0, 1), (1, 2), (1, 3)]
+    )
+    east = make_map(
+        [(60, 1.5, "border"), (80, 1.5, "junction"), (200, 1.5, "border"), (80, 39, "end"), (150, 30, "end")],
+        [(0, 1), (1, 2), (1, 3), (2, 4)],
+    )
+    return west, east
+
+
+AREAS = (box(0, -50, 100, 50), box(60, -50, 200, 50))
+
+
+def test_where_areas_overlap_the_first_map_wins_and_seams_are_joined() -> None:
+    west, east = overlapping()
+    twice, once = merge([west, east]), merge([west, east], areas=AREAS)
+    assert twice.length_km > once.length_km + 0.07
+    assert once.length_km == pytest.approx(
+        0.24 + shapely.distance(shapely.Point(200, 1.5), shapely.Point(150, 30)) / 1e3, abs=2e-3
+    )
+    assert sorted(once.nodes["kind"]) == ["border", "border", "end", "end", "junction"]
+    kept = shapely.line_merge(once.edges.geometry.union_all()).intersection(shapely.box(*box(0, -50, 99, 50)))
+    assert kept.equals_exact(west.clip(box(0, -50, 99, 50)).edges.geometry.union_all(), 1.0)
+
+
+def test_the_other_map_first() -> None:
+    west, east = overlapping()
+    swapped = merge([east, west], areas=AREAS[::-1])
+    nodes = shapely.get_coordinates(swapped.nodes.geometry.array) - ORIGIN
+    assert [80, 1.5] in nodes.tolist()
+    assert [80, 40] not in nodes.tolist()
+
+
+def test_an_area_inside_another_adds_nothing() -> None:
+    west, east = overlapping()
+    same(merge([west, east], areas=[box(-5, -60, 300, 60), AREAS[1]]), west.clip(box(-5, -60, 300, 60)))
+
+
+def test_areas_that_only_touch_change_nothing(cross: RoadMap) -> None:
+    halves = [box(-10, -10, 40, 50), box(40, -10, 200, 50)]
+    same(merge([cross.clip(half) for half in halves], areas=halves), cross)
+
+
+def test_areas_are_one_for_each_map(cross: RoadMap) -> None:
+    with pytest.raises(UsageError, match="1 areas for 2 road maps"):
+        merge([cross, cross], areas=[box(0, 0, 1, 1)])
+
+
 def test_what_two_maps_both_hold_is_kept_once(cross: RoadMap) -> None:
     same(cross + cross, cross)
     same(merge([cross, cross, cross]), cross)

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from roadlift.network import RoadMap
 
 
+WAY_NODES = 2000
+"""OpenStreetMap takes ways of up to so many nodes."""
+
+
 def write_osm(roadmap: RoadMap, path: Path) -> None:
-    """Write one way per road, joined at shared nodes.
+    """Write one way per road, joined at shared nodes; a road of more than 2000 nodes is several ways.
 
     Tags: ``highway=road`` (class unknown), ``width``, ``source=roadlift``, and ``fixme`` where a gap was
     bridged.
@@ -31,9 +35,15 @@ def write_osm(roadmap: RoadMap, path: Path) -> None:
         file.writelines(f"{line}\n" for line in _lines(roadmap))
 
 
-def count_ways(path: Path) -> int:
-    """Count the ways in an OSM XML file, reading it to its end."""
-    return sum(element.tag == "way" for _, element in ET.iterparse(path))  # noqa: S314 - we wrote it
+def count_roads(path: Path) -> int:
+    """Count the roads in an OSM XML file that `write_osm` wrote, reading it to its end.
+
+    Their first ways have the ids -1, -2 and so on; ways that continue them have others.
+    """
+    count = 0
+    for _, element in ET.iterparse(path):  # noqa: S314 - we wrote it
+        count += element.tag == "way" and element.get("id") == str(-1 - count)
+    return count
 
 
 def _lines(roadmap: RoadMap) -> Iterator[str]:
@@ -44,14 +54,17 @@ def _lines(roadmap: RoadMap) -> Iterator[str]:
     yield from (_node(-1 - index, x, y) for index, (x, y) in enumerate(points.tolist()))
     next_id = -1 - len(points)
     ways = []
+    next_way = -1 - len(roadmap.edges)
     for record in roadmap.edges.to_dict("records"):
         inner = record["geometry"].coords[1:-1]
         ids = [next_id - index for index in range(len(inner))]
         next_id -= len(inner)
         yield from (_node(number, x, y) for number, (x, y) in zip(ids, inner, strict=True))
         ways.append((record, [node_of[record["u"]], *ids, node_of[record["v"]]]))
-    for record, ids in ways:
-        yield from _way(record, ids)
+    for number, (record, ids) in enumerate(ways):
+        for part, begin in enumerate(range(0, len(ids) - 1, WAY_NODES - 1)):
+            yield from _way(next_way if part else -1 - number, record, ids[begin : begin + WAY_NODES])
+            next_way -= part > 0
     yield "</osm>"
 
 
@@ -59,8 +72,8 @@ def _node(number: int, longitude: float, latitude: float) -> str:
     return f'  <node id="{number}" visible="true" lat="{latitude:.7f}" lon="{longitude:.7f}" />'
 
 
-def _way(record: dict[Any, Any], ids: list[int]) -> Iterator[str]:
-    yield f'  <way id="{-1 - record["id"]}" visible="true">'
+def _way(way: int, record: dict[Any, Any], ids: list[int]) -> Iterator[str]:
+    yield f'  <way id="{way}" visible="true">'
     yield from (f'    <nd ref="{number}" />' for number in ids)
     for key, value in _tags(record).items():
         yield f"    <tag k={quoteattr(key)} v={quoteattr(value)} />"

@@ -20,7 +20,7 @@ from pyproj.exceptions import CRSError
 from roadlift.errors import OutputError, UsageError
 from roadlift.export.atomic import replacing
 from roadlift.export.graphml import count_graphml_edges, write_graphml
-from roadlift.export.osm import count_ways, write_osm
+from roadlift.export.osm import count_roads, write_osm
 from roadlift.export.style import embed_styles
 from roadlift.network import RoadMap
 from roadlift.network.roadmap import EDGE_COLUMNS, ISSUE_COLUMNS, NODE_COLUMNS
@@ -224,5 +224,5 @@ FORMATS: Mapping[str, Format] = {
     ".fgb": Format(_write_flatgeobuf, _count_geojson),
     ".parquet": Format(_write_parquet, _count_parquet, needs=("pyarrow",)),
     ".graphml": Format(write_graphml, count_graphml_edges),
-    ".osm": Format(write_osm, count_ways, only_wgs84=True),
+    ".osm": Format(write_osm, count_roads, only_wgs84=True),
 }

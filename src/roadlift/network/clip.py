@@ -10,9 +10,8 @@ import shapely
 
 from roadlift.errors import UsageError
 from roadlift.network.build import NetworkParts
-from roadlift.network.cut import cut_to_area
+from roadlift.network.cut import SAME_PLACE_M, cut_to_area
 from roadlift.network.evidence import cut_measures, lengths_on_ground, metres_per_unit
-from roadlift.network.join import SAME_PLACE_M
 from roadlift.network.polylines import Polylines
 from roadlift.network.prune import JUNCTION_EDGES
 
@@ -49,7 +48,7 @@ def clip(roadmap: RoadMap, area: Any) -> RoadMap:
         >>> clip(RoadMap.empty(crs="EPSG:32619"), (0, 0, 100, 100))
         RoadMap(0 edges, 0 nodes, 0.00 km, EPSG:32619)
     """
-    polygon = _polygon(area, roadmap.crs)
+    polygon = as_polygon(area, roadmap.crs)
     lines = Polylines.from_shapely(roadmap.edges.geometry.to_numpy())
     measures = roadmap.edges.drop(columns=["geometry", "id", "u", "v"])
     scale = metres_per_unit(lines, measures["length_m"].to_numpy(), roadmap.crs)
@@ -67,8 +66,12 @@ def clip(roadmap: RoadMap, area: Any) -> RoadMap:
     return parts.build(crs=roadmap.crs, provenance=roadmap.provenance)
 
 
-def _polygon(area: Any, crs: Any) -> shapely.Geometry:
-    """Return the area as one geometry in the CRS of the network."""
+def as_polygon(area: Any, crs: Any) -> shapely.Geometry:
+    """Return an area, as `clip` takes it, as one geometry in a CRS.
+
+    Raises:
+        UsageError: it is none, or is empty.
+    """
     if isinstance(area, gpd.GeoDataFrame | gpd.GeoSeries):
         if area.crs != crs and (area.crs is None or crs is None):
             raise UsageError(f"the area is in {area.crs}, the network in {crs}; both need a CRS, or neither")

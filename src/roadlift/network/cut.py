@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Booleans = NDArray[np.bool_]
 
+SAME_PLACE_M = 1e-6
+"""Nodes so near to each other are one; a road that bends less than this at a seam has no vertex there."""
+
 
 def cut_at(lines: Polylines, vertices: Booleans) -> tuple[Polylines, Integers]:
     """Cut lines at chosen vertices, which become the end of one piece and the beginning of the next.

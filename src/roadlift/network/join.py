@@ -14,6 +14,8 @@ from roadlift.errors import UsageError
 from roadlift.network.build import NetworkParts
 from roadlift.network.chains import label_groups
 from roadlift.network.classes import class_hints
+from roadlift.network.clip import as_polygon
+from roadlift.network.cut import SAME_PLACE_M
 from roadlift.network.evidence import join_measures, lengths_on_ground, metres_per_unit
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, chain_edges, chain_ends
 from roadlift.network.polylines import Polylines
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     Booleans = NDArray[np.bool_]
 
 SEAM_M = 5.0
-SAME_PLACE_M = 1e-6
-"""Nodes so near to each other are one; a road that bends less than this at a seam has no vertex there."""
 
 
 def merge(
-    roadmaps: Sequence[RoadMap], *, seam_m: float = SEAM_M, provenance: Mapping[str, Any] | None = None
+    roadmaps: Sequence[RoadMap],
+    *,
+    areas: Sequence[Any] | None = None,
+    seam_m: float = SEAM_M,
+    provenance: Mapping[str, Any] | None = None,
 ) -> RoadMap:
     """Several networks in one, such as those of neighbouring images, with their seams joined.
 
@@ -46,15 +50,18 @@ def merge(
     place are one. A road that two maps both hold is kept once. Ids are given anew; the order of the maps does
     not matter.
 
-    Maps that overlap hold the roads of the overlap twice, a little apart: `RoadMap.clip` one of them first.
+    Maps of images that overlap hold the roads of the overlap twice, a little apart. Say with ``areas`` what each
+    image shows: inside an area the roads of its map are taken and those of the maps after it are not; at its edge they
+    are joined as at any seam. Then the order of the maps matters.
 
     Args:
         roadmaps: at least one; all in the same CRS.
+        areas: one for each map, as for `RoadMap.clip`: bounds, a polygon or a GeoDataFrame.
         seam_m: metres on the ground between two ends that are one road; 0 joins at the very same place only.
         provenance: of the result; by default ``{"merged": [each one's]}``.
 
     Raises:
-        UsageError: there is none, they differ in CRS, or ``seam_m`` is negative.
+        UsageError: there is none, they differ in CRS, ``seam_m`` is negative, or the areas are not one for each map.
 
     Example:
         >>> from roadlift.network import RoadMap
@@ -62,6 +69,8 @@ def merge(
         RoadMap(0 edges, 0 nodes, 0.00 km, pixel coordinates)
     """
     _check(roadmaps, seam_m)
+    if areas is not None:
+        roadmaps = _each_place_once(roadmaps, areas)
     crs = roadmaps[0].crs
     parts, origin = _gather(roadmaps)
     if len(roadmaps) > 1:
@@ -85,6 +94,25 @@ def _check(roadmaps: Sequence[RoadMap], seam_m: float) -> None:
     if other != crs:
         message = f"road maps in {crs} and {other} cannot be merged; reproject() one of them first"
         raise UsageError(message)
+
+
+def _each_place_once(roadmaps: Sequence[RoadMap], areas: Sequence[Any]) -> list[RoadMap]:
+    """Cut from each map what lies in the areas of the maps before it."""
+    if len(areas) != len(roadmaps):
+        message = f"there are {len(areas)} areas for {len(roadmaps)} road maps; give one for each"
+        raise UsageError(message)
+    taken: shapely.Geometry = shapely.Polygon()
+    parts = []
+    for roadmap, area in zip(roadmaps, areas, strict=True):
+        polygon = as_polygon(area, roadmap.crs)
+        free = shapely.difference(polygon, taken)
+        parts.append(
+            roadmap.clip(free)
+            if free.area > 0
+            else type(roadmap).empty(crs=roadmap.crs, provenance=roadmap.provenance)
+        )
+        taken = shapely.union(taken, polygon)
+    return parts
 
 
 def _gather(roadmaps: Sequence[RoadMap]) -> tuple[NetworkParts, Integers]:
