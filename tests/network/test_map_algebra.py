@@ -197,8 +197,9 @@ def test_where_areas_overlap_the_first_map_wins_and_seams_are_joined() -> None:
         0.24 + shapely.distance(shapely.Point(200, 1.5), shapely.Point(150, 30)) / 1e3, abs=2e-3
     )
     assert sorted(once.nodes["kind"]) == ["border", "border", "end", "end", "junction"]
-    kept = shapely.line_merge(once.edges.geometry.union_all()).intersection(shapely.box(*box(0, -50, 99, 50)))
-    assert kept.equals_exact(west.clip(box(0, -50, 99, 50)).edges.geometry.union_all(), 1.0)
+    inside = shapely.box(*box(0, -50, 98, 50))
+    kept, first = (one.edges.geometry.union_all().intersection(inside) for one in (once, west))
+    assert shapely.hausdorff_distance(kept, first) < 0.9  # the seam moves to the middle of 1.5 m
 
 
 def test_the_other_map_first() -> None:
