@@ -83,7 +83,7 @@ def flaws(size: int) -> dict[str, np.ndarray]:
     middles = [
         (line.interpolate(m), line) for line in lines for m in np.arange(BLOCK_M, line.length, 2 * BLOCK_M)
     ]
-    gaps = [point.buffer(12) for point, _ in middles]
+    gaps = [point.buffer(22) for point, _ in middles]
     park = [shapely.box(x + 20, y + 20, x + 90, y + 90) for x, y in rng.integers(0, size - 100, (12, 2))]
     spurs = [shapely.LineString([(p.x, p.y), (p.x + 30, p.y + 30)]) for p, _ in middles]
     lanes = [line for line in lines if line.length > size or line.length < 2 * BLOCK_M]
@@ -93,7 +93,7 @@ def flaws(size: int) -> dict[str, np.ndarray]:
         "3 m beside": np.roll(mask, 3, axis=(0, 1)),
         "6 m beside": np.roll(mask, 6, axis=(0, 1)),
         "bands of 11 m instead of 7 m": drawn(lines, size, 11.0),
-        "a gap of 24 m in every second block": mask & ~area(gaps),
+        "a gap of 44 m in every second block": mask & ~area(gaps),
         "lanes missed": drawn([line for line in lines if line not in lanes], size),
         "false spurs of 42 m": mask | drawn(spurs, size),
         "false areas of 70 x 70 m": mask | area(park),

@@ -62,7 +62,8 @@ class RoadMap:
 
     Attributes:
         edges: one row per road between two nodes: ``id``, ``u``, ``v`` (node ids), ``length_m`` (on the
-            ground), ``width_m`` and ``width_spread_m`` (tenth to ninetieth percentile), ``probability`` (mean
+            ground), ``width_m`` and ``width_spread_m`` (tenth to ninetieth percentile; NaN where the edge is too short to
+            show its width, which then is that of the road it continues), ``probability`` (mean
             along the line, 0..1), ``probability_min``, ``probability_p10``, ``border`` (leaves the image),
             ``bridged`` (crosses a gap), ``bridge_cost_m`` (metres of road not seen there), ``class_hint`` (``main``,
             ``through``, ``access``, ``isolated`` by width and connectivity, or ``unknown``), ``source``, ``geometry``.
