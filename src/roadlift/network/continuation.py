@@ -39,6 +39,7 @@ def widths_of_continued_roads(graph: LineGraph, width: Floats, measured: Boolean
         (edges,) widths, those measured unchanged; NaN where not known.
 
     Example:
+        >>> from roadlift.network.linegraph import LineGraph
         >>> from roadlift.network.polylines import Polylines
         >>> lines = Polylines.of([[(0, 0), (0, 40)], [(0, 40), (0, 45)], [(0, 45), (0, 90)], [(0, 40), (40, 40)]])
         >>> graph = LineGraph(np.array([[0.0, 0], [0, 40], [0, 45], [0, 90], [40, 40]]), np.zeros(5, bool), np.ones(5),
