@@ -45,7 +45,7 @@ def widths_of_continued_roads(graph: LineGraph, width: Floats, measured: Boolean
         >>> graph = LineGraph(np.array([[0.0, 0], [0, 40], [0, 45], [0, 90], [40, 40]]), np.zeros(5, bool), np.ones(5),
         ...                   np.array([0, 1, 2, 1]), np.array([1, 2, 3, 4]), lines)
         >>> widths_of_continued_roads(graph, np.array([7.0, 25.0, 8.0, 12.0]), np.array([True, False, True, True])).tolist()
-        [7.0, 7.0, 8.0, 12.0]
+        [7.0, 8.0, 8.0, 12.0]
     """
     edge, beside, straight = _beside(graph, ~measured)
     widest = _widest(edge, beside, np.where(measured, width, np.nan), measured[beside])
