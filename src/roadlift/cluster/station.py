@@ -60,7 +60,8 @@ def compute_block(folder: str, job: str, tiles: tuple[int, ...], threads: int | 
     except RoadliftError:
         raise
     except Exception as error:  # noqa: BLE001 - Dask waits for ever for an error that it cannot send; a text it can
-        raise ModelError(f"{type(error).__name__}: {error}") from None
+        reason = f"{type(error).__name__}: {error}"
+    raise ModelError(reason)  # outside, so that nothing of the error travels with it
 
 
 def _compute(folder: str, job: str, tiles: tuple[int, ...], threads: int | None) -> Counts:
