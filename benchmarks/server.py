@@ -29,6 +29,7 @@ from roadlift.scene import render
 
 HEADERS = {"X-Roadlift": "1"}
 HOSTILE = Path(__file__).parents[1] / "tests" / "hostile"
+LARGEST = 2**26
 TYPE = {"Content-Type": "multipart/form-data; boundary=line"}
 
 
@@ -304,10 +305,11 @@ def _image_of(kinds: object, case: object, folder: Path) -> bytes | None:
     command = case.build(kinds.Place(folder, "127.0.0.1:9", folder / "none.onnx"))
     if command[0] not in ("inspect", "extract", "predict"):
         return None
-    path = folder / command[1]
-    if not path.is_file() or path.stat().st_size > 2**26:
+    try:
+        path = folder / command[1]
+        return path.read_bytes() if path.stat().st_size <= LARGEST else None
+    except (OSError, ValueError):  # a folder, a name that is none
         return None
-    return path.read_bytes()
 
 
 async def fuzz(examples: int) -> None:
