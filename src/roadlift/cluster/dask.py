@@ -71,11 +71,14 @@ class DaskCluster:
             run = _Run(client, work, threads, len(tiles), progress)
             size = -(-len(tiles) // (_BLOCKS_FOR_EACH_WORKER * run.workers))
             blocks = _cut(tiles, min(MAX_BLOCK, size))
-            suspects = list(run.blocks(blocks, fail_at_once=self.on_error == "fail"))
-            lost = list(
-                run.blocks([(index,) for block, _ in suspects for index in block], fail_at_once=False)
-            )
-        work.store.refresh()
+            try:
+                suspects = list(run.blocks(blocks, fail_at_once=self.on_error == "fail"))
+                single = [(index,) for block, _ in suspects for index in block]
+                # Dask blames all that waited on a worker that died: who fails alone is to blame.
+                accused = list(run.blocks(single, fail_at_once=False))
+                lost = [found for block, _ in accused for found in run.blocks([block], fail_at_once=False)]
+            finally:
+                work.store.refresh()
         self._leave_out(work, lost)
         return run.stats(work)
 
