@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import warnings
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning
 settings.register_profile("roadlift", deadline=None, derandomize=True)
 settings.load_profile("roadlift")
 
+CHROMIUM_FLAGS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-lcd-text"]
 UTM = "EPSG:32619"
 NORTH_UP = Affine(1.0, 0.0, 300_000.0, 0.0, -1.0, 4_700_000.0)
 
@@ -83,3 +86,17 @@ def damage_block():
         path.write_bytes(content)
 
     return damage
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Debian's Chromium, headless. One file of tests at a time: Playwright runs once in a process."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed; `make browser` does it on Debian")
+    flags = [*CHROMIUM_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else CHROMIUM_FLAGS
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()

@@ -1,8 +1,6 @@
 """A real server, a real image and a real browser; skipped with a reason where one of them is absent."""
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,7 +23,6 @@ DESKTOP = {"width": 1280, "height": 800}
 SMALL = {"width": 960, "height": 640}
 PHONE = {"width": 390, "height": 844}
 # A picture by software only: the same on every machine.
-FLAGS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-lcd-text"]
 START_S = 60
 
 
@@ -122,20 +119,6 @@ def start_server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(start_server):
     return start_server()
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Debian's Chromium, headless."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed; `make browser` does it on Debian")
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
