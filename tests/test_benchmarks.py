@@ -185,11 +185,11 @@ def test_seams_are_measured_and_drawn(tmp_path):
 def test_memory_is_held_against_its_plan(tmp_path):
     from benchmarks.memory import measure, table
 
-    found = measure(tmp_path, 1200, dense=False, memory="1GB")
-    assert found.run["tiles"] == 4
+    found = measure(tmp_path, 2200, dense=False, memory="1GB")
+    assert found.run["tiles"] == 9
     assert found.run["repeated"] + found.run["without_data"] >= 1
     assert found.peak_mb < 1000
-    assert "1200 x 1200" in table([found])
+    assert "2200 x 2200" in table([found])
 
 
 def test_the_server_is_measured():
