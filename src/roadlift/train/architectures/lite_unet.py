@@ -40,6 +40,8 @@ STAGES = (
 )
 _SCALING = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
 DECODER = (128, 80, 48, 32)
+STAGES_TO_STRIDE_16 = 5
+DECODER_FROM_STRIDE_16 = (96, 64, 32)
 
 
 def lite0_unet(*, decoder: tuple[int, ...] = DECODER, pretrained: bool = True) -> keras.Model:
@@ -62,7 +64,27 @@ def lite2_unet(*, decoder: tuple[int, ...] = DECODER, pretrained: bool = True) -
     return lite_unet(2, decoder=decoder, pretrained=pretrained)
 
 
-def lite_unet(variant: int, *, decoder: tuple[int, ...] = DECODER, pretrained: bool = True) -> keras.Model:
+def lite0_unet_os16(
+    *, decoder: tuple[int, ...] = DECODER_FROM_STRIDE_16, pretrained: bool = True
+) -> keras.Model:
+    """Build the U-Net with the part of EfficientNet-Lite0 that ends at stride 16 (see :func:`lite_unet`).
+
+    It sees less than half as far, so tiles need smaller halos, and it is quicker.
+
+    Example:
+        >>> lite0_unet_os16(pretrained=False).count_params() < lite0_unet(pretrained=False).count_params() / 2
+        True
+    """
+    return lite_unet(0, stages=STAGES_TO_STRIDE_16, decoder=decoder, pretrained=pretrained)
+
+
+def lite_unet(
+    variant: int,
+    *,
+    stages: int = len(STAGES),
+    decoder: tuple[int, ...] = DECODER,
+    pretrained: bool = True,
+) -> keras.Model:
     """Build a U-Net with an EfficientNet-Lite encoder and a Conv2DTranspose + Concatenate decoder.
 
     The decoder ends at half the resolution; the logits are upsampled by a transposed convolution that starts as bilinear
@@ -71,18 +93,20 @@ def lite_unet(variant: int, *, decoder: tuple[int, ...] = DECODER, pretrained: b
 
     Args:
         variant: Encoder 0, 1 or 2, the larger the wider and deeper.
-        decoder: Channels of the decoder's levels, from stride 16 to stride 2.
+        stages: How many of the encoder's stages are kept: all 7 end at stride 32, 5 at stride 16.
+        decoder: Channels of the decoder's levels, the last of them at stride 2.
         pretrained: Start the encoder from ImageNet instead of random weights.
 
     Returns:
-        Model from float32 (n, rows, cols, 3) in 0..1 to float32 logits (n, rows, cols, 1). Sides must be multiples of 32.
+        Model from float32 (n, rows, cols, 3) in 0..1 to float32 logits (n, rows, cols, 1). Sides must be multiples of
+        the stride where the encoder ends.
 
     Raises:
         UsageError: The package with the ImageNet weights is not installed.
     """
     image = keras.Input((None, None, 3), name="image")
     x = layers.Rescaling(255 / 128, offset=-127 / 128, name="normalise")(image)
-    skips, x = _encoder(x, variant)
+    skips, x = _encoder(x, variant, STAGES[:stages])
     for level, (channels, skip) in enumerate(zip(decoder, reversed(skips), strict=True)):
         x = layers.Conv2DTranspose(channels, 2, strides=2, padding="same", name=f"up{level}")(x)
         x = layers.Concatenate(name=f"join{level}")([x, skip])
@@ -104,13 +128,13 @@ def lite_unet(variant: int, *, decoder: tuple[int, ...] = DECODER, pretrained: b
     return model
 
 
-def _encoder(x: Any, variant: int) -> tuple[list[Any], Any]:
-    """Return the inputs of the stride-2 blocks after the stem (strides 2, 4, 8, 16) and the features at stride 32."""
+def _encoder(x: Any, variant: int, stages: tuple[Stage, ...]) -> tuple[list[Any], Any]:
+    """Return the inputs of the stride-2 blocks after the stem (strides 2, 4, 8 and, if it goes on, 16), and the result."""
     width, depth = _SCALING[variant]
     skips = []
     x = _convolution(x, 32, 3, strides=2, name="stem", activation="relu6")
     block = 0
-    for index, stage in enumerate(STAGES):
+    for index, stage in enumerate(stages):
         fixed = index in (0, len(STAGES) - 1)
         repeats = stage.repeats if fixed else ceil(depth * stage.repeats)
         channels = _round_channels(width * stage.channels)
@@ -161,12 +185,12 @@ def load_encoder(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
     """Copy EfficientNet-Lite weights (torch names and layout) into the encoder of ``model``.
 
     Args:
-        model: Result of :func:`lite_unet`.
+        model: Result of :func:`lite_unet`; stages that it has not are left out.
         weights: Result of :func:`~roadlift.train.architectures.pretrained.lite_weights` for the same variant.
     """
     _load(model, "stem", weights, "_conv_stem", "_bn0")
-    blocks = sorted({int(name.split(".")[1]) for name in weights if name.startswith("_blocks.")})
-    for block in blocks:
+    ends = [layer.name for layer in model.layers if layer.name.endswith("_project")]
+    for block in range(len(ends)):
         prefix = f"_blocks.{block}"
         if f"{prefix}._expand_conv.weight" in weights:
             _load(model, f"block{block}_expand", weights, f"{prefix}._expand_conv", f"{prefix}._bn0")
