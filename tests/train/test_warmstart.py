@@ -44,6 +44,17 @@ def test_another_architecture_is_refused(crops):
         start_from(architecture("unet").build(4), model_bytes("roadlift-1m")[0], crops)
 
 
+def test_a_smaller_network_takes_what_fits(crops):
+    smaller = architecture("lite0-unet-os16").build(pretrained=False)
+    before = smaller.get_layer("up1").kernel.numpy()
+    start_from(smaller, model_bytes("roadlift-1m")[0], crops)
+    theirs = read_folded(model_bytes("roadlift-1m")[0])
+    for name in ("stem", "block10_project", "decoder1", "decoder3"):
+        kernel = theirs[name].kernel.transpose(2, 3, 1, 0)
+        assert np.array_equal(smaller.get_layer(name).kernel.numpy(), kernel)
+    assert np.array_equal(smaller.get_layer("up1").kernel.numpy(), before)  # of 112 channels instead of 128
+
+
 def test_a_quantised_model_is_refused():
     node = onnx.helper.make_node("DequantizeLinear", ["a", "b"], ["c"])
     graph = onnx.helper.make_graph([node], "g", [], [])

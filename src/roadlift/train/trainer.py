@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from roadlift.errors import InputError
+from roadlift.model import find_card
 from roadlift.model.library import model_bytes
 from roadlift.train.architectures import Architecture, architecture
 from roadlift.train.batches import BatchStream
@@ -44,6 +45,7 @@ class Trainer:
         self.optimizer = _optimizer(options)
         self.optimizer.build(self.model.trainable_variables)
         self.step, self.best_iou, self.best_step, self.minutes = 0, -1.0, 0, 0.0
+        self._keeps_norms = _starts_whole(options)
         self._average = [
             tf.Variable(weight, dtype=tf.float32, trainable=False) for weight in self.model.weights
         ]
@@ -146,12 +148,12 @@ class Trainer:
     def _gradient_step(self, images: tf.Tensor, labels: tf.Tensor, cldice_weight: float) -> tf.Tensor:
         """Follow the gradient of one batch.
 
-        A run that starts from a model keeps the normalisation that was measured at its start, so that what is trained is
-        what is scored from the first step on: short runs end before running means have settled.
+        A run that starts from a model of its architecture keeps the normalisation that was measured at its start, so that
+        what is trained is what is scored from the first step on: short runs end before running means have settled.
         """
         options = self.options
         with tf.GradientTape() as tape:
-            logits = self.model(tf.cast(images, tf.float32) / 255, training=not options.start_model)
+            logits = self.model(tf.cast(images, tf.float32) / 255, training=not self._keeps_norms)
             loss = road_loss(
                 labels,
                 logits,
@@ -183,6 +185,12 @@ def build(options: TrainOptions, *, pretrained: bool = True) -> keras.Model:
     if options.architecture == "unet":
         return design.build(options.width)
     return design.build(pretrained=pretrained and not options.start)
+
+
+def _starts_whole(options: TrainOptions) -> bool:
+    """Whether the run starts from a model of the very architecture."""
+    start = options.start_model
+    return start is not None and find_card(start).architecture == options.architecture
 
 
 def _check_loss(loss: float, step: int, images: tf.Tensor, labels: tf.Tensor, folder: RunFolder) -> None:

@@ -23,6 +23,7 @@ from roadlift.errors import ModelError
 _LAYER = re.compile(
     r"/([A-Za-z0-9_]+?)(?:_norm)?_\d+/(?:convolution|depthwise|conv_transpose|batchnorm|BiasAdd)"
 )
+MIN_FITTING_SHARE = 0.5
 _AXES = {"Conv2D": (2, 3, 1, 0), "DepthwiseConv2D": (2, 3, 0, 1), "Conv2DTranspose": (2, 3, 1, 0)}
 
 
@@ -35,7 +36,7 @@ class Folded:
 
 
 def start_from(model: keras.Model, onnx_bytes: bytes, crops: np.ndarray) -> None:
-    """Give ``model`` the weights of an exported model of the same architecture.
+    """Give ``model`` the weights of an exported model; layers that this one has not, or in another shape, stay as they are.
 
     Args:
         model: Network of :data:`~roadlift.train.architectures.ARCHITECTURES`, in float32 or mixed precision.
@@ -43,11 +44,18 @@ def start_from(model: keras.Model, onnx_bytes: bytes, crops: np.ndarray) -> None
         crops: uint8 (n, rows, cols, 3), images as the network sees them, to measure normalisation on.
 
     Raises:
-        ModelError: The file is quantised, or its layers are not those of ``model``.
+        ModelError: The file is quantised, or most of its layers are not those of ``model``.
     """
     folded = read_folded(onnx_bytes)
-    for layer in _convolutions(model):
-        _set_convolution(layer, folded, model.name)
+    layers = _convolutions(model)
+    fitting = [layer for layer in layers if _fits(layer, folded)]
+    if len(fitting) < MIN_FITTING_SHARE * len(layers):
+        raise ModelError(
+            f"Only {len(fitting)} of the {len(layers)} layers of {model.name} are in the model to start from, in the same "
+            "shape; it is another architecture or width."
+        )
+    for layer in fitting:
+        _set_convolution(layer, folded[layer.name])
     _settle_norms(model, crops)
 
 
@@ -114,25 +122,22 @@ def _convolutions(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in model.layers if type(layer).__name__ in _AXES]
 
 
-def _set_convolution(layer: keras.layers.Layer, folded: dict[str, Folded], model_name: str) -> None:
-    if layer.name not in folded:
-        raise ModelError(
-            f"The model to start from has no layer {layer.name!r}, {model_name} has; it is another architecture."
-        )
-    kernel = folded[layer.name].kernel.transpose(_AXES[type(layer).__name__])
-    expected = tuple(layer.kernel.shape)
-    if kernel.shape != expected:
-        raise ModelError(
-            f"Layer {layer.name!r} of the model to start from has a kernel of {kernel.shape}, {expected} is needed; "
-            "it is another architecture or width."
-        )
-    layer.kernel.assign(kernel)
+def _fits(layer: keras.layers.Layer, folded: dict[str, Folded]) -> bool:
+    return layer.name in folded and _kernel(layer, folded[layer.name]).shape == tuple(layer.kernel.shape)
+
+
+def _kernel(layer: keras.layers.Layer, folded: Folded) -> np.ndarray:
+    return folded.kernel.transpose(_AXES[type(layer).__name__])
+
+
+def _set_convolution(layer: keras.layers.Layer, folded: Folded) -> None:
+    layer.kernel.assign(_kernel(layer, folded))
     if layer.use_bias:
-        layer.bias.assign(folded[layer.name].bias)
+        layer.bias.assign(folded.bias)
     norm = _norm_after(layer)
     if norm is not None:
         norm.gamma.assign(np.full(kernel_channels(layer), np.sqrt(1 + norm.epsilon), np.float32))
-        norm.beta.assign(folded[layer.name].bias)
+        norm.beta.assign(folded.bias)
         norm.moving_mean.assign(np.zeros(kernel_channels(layer), np.float32))
         norm.moving_variance.assign(np.ones(kernel_channels(layer), np.float32))
 

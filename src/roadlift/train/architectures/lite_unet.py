@@ -41,7 +41,7 @@ STAGES = (
 _SCALING = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
 DECODER = (128, 80, 48, 32)
 STAGES_TO_STRIDE_16 = 5
-DECODER_FROM_STRIDE_16 = (96, 64, 32)
+DECODER_FROM_STRIDE_16 = DECODER[1:]
 
 
 def lite0_unet(*, decoder: tuple[int, ...] = DECODER, pretrained: bool = True) -> keras.Model:
@@ -78,6 +78,18 @@ def lite0_unet_os16(
     return lite_unet(0, stages=STAGES_TO_STRIDE_16, decoder=decoder, pretrained=pretrained)
 
 
+def lite2_unet_os16(
+    *, decoder: tuple[int, ...] = DECODER_FROM_STRIDE_16, pretrained: bool = True
+) -> keras.Model:
+    """Build the same with EfficientNet-Lite2, wider and deeper.
+
+    Example:
+        >>> lite2_unet_os16(pretrained=False).count_params() < lite0_unet(pretrained=False).count_params() / 2
+        True
+    """
+    return lite_unet(2, stages=STAGES_TO_STRIDE_16, decoder=decoder, pretrained=pretrained)
+
+
 def lite_unet(
     variant: int,
     *,
@@ -94,7 +106,7 @@ def lite_unet(
     Args:
         variant: Encoder 0, 1 or 2, the larger the wider and deeper.
         stages: How many of the encoder's stages are kept: all 7 end at stride 32, 5 at stride 16.
-        decoder: Channels of the decoder's levels, the last of them at stride 2.
+        decoder: Channels of the decoder's levels, the last of them at stride 2. A level has the same name in all variants.
         pretrained: Start the encoder from ImageNet instead of random weights.
 
     Returns:
@@ -107,7 +119,8 @@ def lite_unet(
     image = keras.Input((None, None, 3), name="image")
     x = layers.Rescaling(255 / 128, offset=-127 / 128, name="normalise")(image)
     skips, x = _encoder(x, variant, STAGES[:stages])
-    for level, (channels, skip) in enumerate(zip(decoder, reversed(skips), strict=True)):
+    first = len(DECODER) - len(decoder)
+    for level, (channels, skip) in enumerate(zip(decoder, reversed(skips), strict=True), first):
         x = layers.Conv2DTranspose(channels, 2, strides=2, padding="same", name=f"up{level}")(x)
         x = layers.Concatenate(name=f"join{level}")([x, skip])
         x = _convolution(x, channels, 3, name=f"decoder{level}")
