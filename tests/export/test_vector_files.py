@@ -13,6 +13,8 @@ from rasterio.crs import CRS
 
 from roadlift.errors import OutputError, UsageError
 from roadlift.export import load, replacing, save
+from roadlift.export.formats import FORMATS
+from roadlift.export.vector import WRITERS
 from roadlift.imagery.georef import Georef
 from roadlift.network import RoadMap, vectorize
 
@@ -214,3 +216,7 @@ def test_replacing_removes_its_temporary_file_on_any_error(tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert not list(tmp_path.iterdir())
+
+
+def test_every_format_has_its_writer() -> None:
+    assert WRITERS.keys() == FORMATS.keys()

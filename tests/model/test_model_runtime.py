@@ -265,6 +265,9 @@ def test_names_and_paths(toy_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_built_in_models_keep_their_promises() -> None:
     for card in list_models():
         assert find_card(card.name) == card
+        for precision in ("f32", "int8"):
+            network = load_model(card.name, precision=precision, threads=1).runtime
+            runtime.check_fits(network, stride=card.stride, source=card.name)
 
 
 def test_no_runtime_before_a_model_is_loaded_and_no_telemetry_after(toy_path: Path) -> None:

@@ -148,9 +148,10 @@ def test_saving_needs_the_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"import roadlift\.export"):
         roads_at().save("roads.gpkg")
     calls = []
-    register_storage(
-        Storage(save=lambda *args, **options: calls.append((args[1], options)), load=lambda path, layer: path)
+    storage = Storage(
+        save=lambda *args, **options: calls.append((args[1], options)), load=lambda path, layer: path
     )
+    register_storage(lambda: storage)
     roads_at().save("roads.gpkg", overwrite=True)
     assert calls == [("roads.gpkg", {"overwrite": True, "dst_crs": None})]
     assert RoadMap.from_file("x.gpkg") == "x.gpkg"

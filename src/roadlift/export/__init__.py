@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from roadlift.export.atomic import replacing
-from roadlift.export.reading import load
-from roadlift.export.vector import check_format, save
+import lazy_loader
+
 from roadlift.network import Storage, register_storage
 
-register_storage(Storage(save=save, load=load))
 
-__all__ = ["check_format", "load", "replacing", "save"]
+def _storage() -> Storage:
+    from roadlift.export.reading import load
+    from roadlift.export.vector import save
+
+    return Storage(save=save, load=load)
+
+
+register_storage(_storage)
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

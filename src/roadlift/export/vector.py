@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sqlite3
 import warnings
@@ -14,22 +13,20 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 
-from roadlift.errors import OutputError, UsageError
+from roadlift.errors import OutputError
 from roadlift.export.atomic import replacing
+from roadlift.export.formats import check_format, crs_of_file
 from roadlift.export.graphml import count_graphml_edges, write_graphml
 from roadlift.export.osm import count_roads, write_osm
 from roadlift.export.style import embed_styles
-from roadlift.network import RoadMap
+from roadlift.network import RoadMap as RoadMap
 from roadlift.network.roadmap import EDGE_COLUMNS, ISSUE_COLUMNS, NODE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from os import PathLike
 
-WGS84 = "EPSG:4326"
 GEOPACKAGE_VERSION = "1.3"  # the newest that the QGIS of long-term distributions reads without a warning
 PROVENANCE = "roadlift"
 LAYERS = {
@@ -41,13 +38,11 @@ TIMESTAMP = "1970-01-01T00:00:00.000Z"  # of every layer: the same road map give
 
 
 @dataclass(frozen=True)
-class Format:
+class Writer:
     """How one kind of file is written and how many edges it holds once written."""
 
     write: Callable[[RoadMap, Path], None]
     count: Callable[[Path], int]
-    needs: tuple[str, ...] = ()
-    only_wgs84: bool = False
 
 
 def save(
@@ -81,8 +76,8 @@ def save(
         []
     """
     check_format(path, dst_crs=dst_crs, has_crs=roadmap.crs is not None)
-    chosen = _format_of(path)
-    roadmap = _in_crs(roadmap, chosen, dst_crs)
+    chosen = WRITERS[Path(path).suffix.lower()]
+    roadmap = roadmap.reproject(crs) if (crs := crs_of_file(path, dst_crs)) else roadmap
     with replacing(path, overwrite=overwrite) as temporary:
         try:
             chosen.write(roadmap, temporary)
@@ -93,68 +88,6 @@ def save(
         if written != len(roadmap.edges):
             message = f"{path}: wrote {len(roadmap.edges)} edges but read back {written}; is the disk full?"
             raise OutputError(message)
-
-
-def check_format(path: str | PathLike[str], *, dst_crs: str | None = None, has_crs: bool = True) -> None:
-    """Refuse, before any work is done, what `save` would refuse for its format or CRS.
-
-    Args:
-        path: file to write later.
-        dst_crs: as for `save`.
-        has_crs: whether the road map will have a CRS.
-
-    Raises:
-        UsageError: the suffix is unknown, a package is missing, the CRS is none, or does not go with the format.
-
-    Example:
-        >>> check_format("roads.gpkg", dst_crs="EPSG:32619")
-        >>> check_format("roads.geojson", has_crs=False)
-        Traceback (most recent call last):
-        roadlift.errors.UsageError: the image has no CRS, ...
-    """
-    chosen = _format_of(path)
-    suffix = Path(path).suffix.lower()
-    if dst_crs is not None:
-        _check_crs(dst_crs)
-        if chosen.only_wgs84 and not _is_wgs84(dst_crs):
-            message = f"{suffix} files are always in WGS 84; leave --dst-crs out, or write .gpkg"
-            raise UsageError(message)
-    if not has_crs and (chosen.only_wgs84 or dst_crs is not None):
-        message = (
-            f"the image has no CRS, so its roads are in pixel coordinates and cannot become {suffix} in "
-            f"{dst_crs or WGS84}; write .gpkg without --dst-crs, or give the image a CRS (--crs)"
-        )
-        raise UsageError(message)
-
-
-def _check_crs(text: str) -> None:
-    try:
-        CRS.from_user_input(text)
-    except CRSError as error:
-        message = f"--dst-crs {text!r} is not a CRS; give for example EPSG:32633"
-        raise UsageError(message) from error
-
-
-def _format_of(path: str | PathLike[str]) -> Format:
-    suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        message = f"{path}: the suffix {suffix or '(none)'} is not a format; use one of {', '.join(FORMATS)}"
-        raise UsageError(message)
-    for package in FORMATS[suffix].needs:
-        if importlib.util.find_spec(package) is None:
-            message = f"{suffix} files need the package {package}; run: pip install 'roadlift[parquet]'"
-            raise UsageError(message)
-    return FORMATS[suffix]
-
-
-def _in_crs(roadmap: RoadMap, chosen: Format, dst_crs: str | None) -> RoadMap:
-    if chosen.only_wgs84:
-        return roadmap.reproject(WGS84)
-    return roadmap if dst_crs is None else roadmap.reproject(dst_crs)
-
-
-def _is_wgs84(crs: str) -> bool:
-    return crs.upper() in {WGS84, "OGC:CRS84", "CRS84", "WGS84"}
 
 
 def _tables(roadmap: RoadMap) -> dict[str, gpd.GeoDataFrame]:
@@ -218,11 +151,11 @@ def _count_parquet(path: Path) -> int:
     return len(gpd.read_parquet(path))
 
 
-FORMATS: Mapping[str, Format] = {
-    ".gpkg": Format(_write_geopackage, _count_features),
-    ".geojson": Format(_write_geojson, _count_geojson, only_wgs84=True),
-    ".fgb": Format(_write_flatgeobuf, _count_geojson),
-    ".parquet": Format(_write_parquet, _count_parquet, needs=("pyarrow",)),
-    ".graphml": Format(write_graphml, count_graphml_edges),
-    ".osm": Format(write_osm, count_roads, only_wgs84=True),
+WRITERS: Mapping[str, Writer] = {
+    ".gpkg": Writer(_write_geopackage, _count_features),
+    ".geojson": Writer(_write_geojson, _count_geojson),
+    ".fgb": Writer(_write_flatgeobuf, _count_geojson),
+    ".parquet": Writer(_write_parquet, _count_parquet),
+    ".graphml": Writer(write_graphml, count_graphml_edges),
+    ".osm": Writer(write_osm, count_roads),
 }

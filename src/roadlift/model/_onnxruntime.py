@@ -83,6 +83,9 @@ class OnnxRuntime:
         except Exception as error:
             raise ModelError(f"ONNX Runtime cannot run the network: {first_line(error)}") from error
 
+    def prepare(self, shape: tuple[int, int]) -> None:
+        """Do nothing: a session takes tiles of any shape."""
+
     def run(self, tiles: Iterable[UInt8]) -> Iterator[UInt8]:
         """Map tiles in order; one more call than threads is under way."""
         running: deque[Any] = deque()

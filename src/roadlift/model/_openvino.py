@@ -105,6 +105,10 @@ class OpenVinoRuntime:
 
         return self._guarded(compute)
 
+    def prepare(self, shape: tuple[int, int]) -> None:
+        """Compile the program for tiles of (rows, cols)."""
+        self._program(shape)
+
     def run(self, tiles: Iterable[UInt8]) -> Iterator[UInt8]:
         """Map tiles in order; one more request than threads is in flight."""
         for shape, group in groupby(tiles, key=lambda tile: (tile.shape[0], tile.shape[1])):

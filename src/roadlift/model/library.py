@@ -77,6 +77,8 @@ def load_model(
 ) -> Model:
     """Load a network, check it against its card and the contract, and make it ready to run.
 
+    A file of one's own is also tried on a probe tile; the built-in ones, known by their hash, have passed that in the tests.
+
     Args:
         name_or_path: Name of a built-in model, or path of an ``.onnx`` file with a roadlift card.
         runtime: ``openvino`` or ``onnxruntime``.
@@ -105,7 +107,8 @@ def load_model(
     if runtime == "onnxruntime":
         check_proportions(data, stride=card.stride)
     network = _start(runtime, data, device=device, threads=threads, precision=precision)
-    check_fits(network, stride=card.stride, source=source)
+    if _is_path(name_or_path):
+        check_fits(network, stride=card.stride, source=source)
     return Model(card, network)
 
 

@@ -71,6 +71,10 @@ class Runtime(Protocol):
         """Plain network output (n, 1, rows, cols) for float32 input (n, 3, rows, cols) in 0..1."""
         ...
 
+    def prepare(self, shape: tuple[int, int]) -> None:
+        """Make ready for tiles of (rows, cols); without it the first of them waits for that."""
+        ...
+
     def run(self, tiles: Iterable[UInt8]) -> Iterator[UInt8]:
         """Map uint8 tiles (rows, cols, 3) to uint8 (rows, cols), in order, a bounded number in flight."""
         ...

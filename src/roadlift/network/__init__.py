@@ -1,26 +1,10 @@
-"""Probability to roads: mask, skeleton, graph, cleaning, measuring; the result is a `RoadMap`."""
+"""Probability to roads: mask, skeleton, graph, cleaning, measuring; the result is a `RoadMap`.
+
+What `__init__.pyi` names is loaded when it is first used: a job is planned, and its network started, before roads are drawn.
+"""
 
 from __future__ import annotations
 
-from roadlift.network.join import merge
-from roadlift.network.mask import find_roads, road_mask
-from roadlift.network.options import NetworkOptions
-from roadlift.network.raster import Raster
-from roadlift.network.roadmap import RoadMap
-from roadlift.network.storage import Storage, register_storage
-from roadlift.network.trace import TracedGraph, trace_skeleton
-from roadlift.network.vectorize import vectorize
+import lazy_loader
 
-__all__ = [
-    "NetworkOptions",
-    "Raster",
-    "RoadMap",
-    "Storage",
-    "TracedGraph",
-    "find_roads",
-    "merge",
-    "register_storage",
-    "road_mask",
-    "trace_skeleton",
-    "vectorize",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

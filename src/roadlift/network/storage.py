@@ -21,12 +21,12 @@ class Storage:
     load: Callable[..., RoadMap]
 
 
-_registered: list[Storage] = []
+_registered: list[Callable[[], Storage]] = []
 
 
-def register_storage(storage: Storage) -> None:
-    """Make ``RoadMap.save`` and ``RoadMap.from_file`` use these functions."""
-    _registered[:] = [storage]
+def register_storage(provide: Callable[[], Storage]) -> None:
+    """Make ``RoadMap.save`` and ``RoadMap.from_file`` use what ``provide`` brings when it is first needed."""
+    _registered[:] = [provide]
 
 
 def registered_storage() -> Storage:
@@ -38,4 +38,4 @@ def registered_storage() -> Storage:
     if not _registered:
         message = "no file formats are loaded; import roadlift.export, which brings them"
         raise UsageError(message)
-    return _registered[0]
+    return _registered[0]()

@@ -4,7 +4,6 @@
 beside the output until it is whole.
 """
 
-from roadlift.network import RoadMap
 from roadlift.pipeline.checks import check_result, check_targets
 from roadlift.pipeline.jobs import extract, peak_memory_mb, predict, predict_image, vectorize_work
 from roadlift.pipeline.options import ExtractOptions, network_options
@@ -24,7 +23,6 @@ __all__ = [
     "Compute",
     "ExtractOptions",
     "Progress",
-    "RoadMap",
     "Shard",
     "Work",
     "check_result",

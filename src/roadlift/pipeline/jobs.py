@@ -10,22 +10,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from roadlift import __version__
+from roadlift import __version__, network
 from roadlift.errors import UsageError
 from roadlift.imagery import Window, journal_folder, noted_products
 from roadlift.model import Model
-from roadlift.network import RoadMap, merge
-from roadlift.network import vectorize as vectorize_raster
 from roadlift.pipeline.checks import check_targets
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.pipeline.products import Products, write_probability, write_products
 from roadlift.pipeline.work import Compute, Progress, Work, compute_here, compute_missing, open_work
 from roadlift.segment import NO_DATA
 from roadlift.segment import predict as predict_source
+
+if TYPE_CHECKING:
+    from roadlift.network import RoadMap
 
 
 def extract(
@@ -98,7 +99,7 @@ def extract(
         )
         for number, path in enumerate(paths, 1)
     ]
-    roads = merge(maps, provenance=_provenance(paths, options, maps, time.perf_counter() - started))
+    roads = network.merge(maps, provenance=_provenance(paths, options, maps, time.perf_counter() - started))
     if output is not None:
         roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
     if folder is not None:
@@ -128,7 +129,7 @@ def _extract_one(
 def vectorize_work(work: Work, figures: dict[str, Any]) -> RoadMap:
     """Make the network of an image whose tiles are all finished, in the image's own CRS."""
     card, native = work.model.card, work.source.native_georef
-    roads = vectorize_raster(
+    roads = network.vectorize(
         work.raster,
         work.source.georef,
         ground_resolution_m=work.source.ground_resolution_m,

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roadlift import network
 from roadlift.imagery import MaskWriter, ProbabilityWriter, Window, noted_products
-from roadlift.network import RoadMap, find_roads
 from roadlift.pipeline.work import Work
 from roadlift.segment import NO_DATA
+
+if TYPE_CHECKING:
+    from roadlift.network import RoadMap
 
 ROWS, COLUMNS = 512, 16_384
 """Of the windows that are written: whole blocks of the files."""
@@ -66,7 +70,7 @@ def write_probability(path: str | Path, work: Work, *, overwrite: bool) -> None:
 
 def _write_mask(path: str | Path, work: Work, *, overwrite: bool) -> None:
     raster, options = work.raster, work.options.network(work.model.card)
-    found = find_roads(raster, ground_resolution_m=work.source.ground_resolution_m, options=options)
+    found = network.find_roads(raster, ground_resolution_m=work.source.ground_resolution_m, options=options)
     with MaskWriter(path, raster.shape, work.source.georef, overwrite=overwrite) as writer:
         for window in _windows(raster.shape):
             mask = found.roads.to_mask(window.row, window.row + window.height)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadlift import __version__
+from roadlift import __version__, network
 from roadlift.errors import InputError, UsageError
 from roadlift.imagery import Georef, RoadRaster
-from roadlift.network import NetworkOptions, RoadMap
-from roadlift.network import vectorize as vectorize_raster
+
+if TYPE_CHECKING:
+    from roadlift.network import NetworkOptions, RoadMap
 
 
 def vectorize(
@@ -46,11 +48,11 @@ def vectorize(
     """
     with RoadRaster(raster, road_class=road_class, scale=scale, band=band, nodata=nodata) as source:
         recognised = source.meaning.text
-        return vectorize_raster(
+        return network.vectorize(
             source,
             source.georef,
             ground_resolution_m=_raster_resolution(source.georef, source.shape, gsd),
-            options=options or NetworkOptions(),
+            options=options or network.NetworkOptions(),
             provenance={
                 "roadlift": __version__,
                 "raster": str(raster),

@@ -6,15 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadlift.errors import UsageError
 from roadlift.imagery import journal_folder, read_record
-from roadlift.network import RoadMap
 from roadlift.pipeline.jobs import extract, predict
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.pipeline.work import Progress, Work, compute_here, open_work
 from roadlift.segment import PredictStats
+
+if TYPE_CHECKING:
+    from roadlift.network import RoadMap
 
 RASTERS = (".tif", ".tiff")
 

@@ -6,10 +6,12 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadlift.errors import OutputError, RoadliftError, UsageError
 from roadlift.imagery import (
@@ -27,7 +29,6 @@ from roadlift.imagery import (
     set_cache,
 )
 from roadlift.model import Model, expects_int8, find_card, load_model
-from roadlift.network import Raster
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.segment import (
     BlendedTiles,
@@ -40,8 +41,13 @@ from roadlift.segment import (
     tile_grid,
 )
 
+if TYPE_CHECKING:
+    from roadlift.network import Raster
+
 Progress = Callable[[int, int], None]
 LOG = logging.getLogger("roadlift")
+_NEEDED_LATER = "roadlift.network.steps"
+"""What draws the roads when the tiles are finished; imported while the network is compiled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,21 +225,26 @@ def _prepared(
         )
         LOG.info("%s: %s", image, plan.render())
         set_cache(plan.cache)
-        model = load_model(
-            options.model,
-            runtime=options.runtime,
-            device=options.device,
-            threads=min(threads or plan.threads, plan.threads),
-        )
         prediction = options.prediction(plan.tile_size)
-        stretch = _begun_stretch(begun) or fit_stretch(source, model.card, prediction)
-        grid = tile_grid(source.shape, model.card, prediction)
+        grid = tile_grid(source.shape, card, prediction)
+        with ThreadPoolExecutor(1, thread_name_prefix="roadlift-model") as pool:
+            started = pool.submit(_start_model, options, min(threads or plan.threads, plan.threads), grid)
+            stretch = _begun_stretch(begun) or fit_stretch(source, card, prediction)
+            image_identity = fingerprint(source)
+            import_module(_NEEDED_LATER)
+            model = started.result()
         identity = {
-            "image": fingerprint(source),
+            "image": image_identity,
             "model": _model_identity(model),
             "options": options.deciding(),
         }
         yield _Ready(image, source, model, options, prediction, plan, grid, stretch), identity
+
+
+def _start_model(options: ExtractOptions, threads: int, grid: Grid) -> Model:
+    model = load_model(options.model, runtime=options.runtime, device=options.device, threads=threads)
+    model.runtime.prepare(grid.read_shape)
+    return model
 
 
 def _leave(journal: Journal, store: TileStore, error: BaseException, *, shared: bool) -> None:

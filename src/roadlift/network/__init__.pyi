@@ -1,0 +1,11 @@
+from .join import merge as merge
+from .mask import find_roads as find_roads
+from .mask import road_mask as road_mask
+from .options import NetworkOptions as NetworkOptions
+from .raster import Raster as Raster
+from .roadmap import RoadMap as RoadMap
+from .steps import vectorize as vectorize
+from .storage import Storage as Storage
+from .storage import register_storage as register_storage
+from .trace import TracedGraph as TracedGraph
+from .trace import trace_skeleton as trace_skeleton
