@@ -19,7 +19,7 @@ from roadlift.scene import render
 from roadlift.train.data import read_samples
 from roadlift.train.export import check_agreement, export_onnx
 from roadlift.train.fit import train
-from roadlift.train.halo import HaloError, choose_halos, measure_halo
+from roadlift.train.halo import HaloError, choose_halo, measure_halos
 from roadlift.train.judge import choose_thresholds, pixel_scores
 from roadlift.train.options import TrainOptions
 from roadlift.train.publish import Texts, publish
@@ -195,7 +195,7 @@ def test_a_published_run_is_a_model_that_knows_itself(data, run, tmp_path):
 def test_keras_and_file_must_agree(run, tmp_path, data):
     model = build(TINY, pretrained=False)
     model.load_weights(run / "weights" / "best.keras")
-    card = publish(run, data, tmp_path / "a.onnx", halos=(16, 32), core=32, int8=False)
+    card = publish(run, data, tmp_path / "a.onnx", int8=False)
     export_onnx(model, card, tmp_path / "b.onnx")
     other = build(replace(TINY, seed=9), pretrained=False)
     from roadlift.train.export import _served
@@ -218,13 +218,16 @@ def test_halo_is_measured_against_the_whole_image():
         return padded[8:, 4:-4].astype(np.uint8)
 
     image = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)
-    errors = measure_halo(mean_of_neighbours, image, (0, 4, 8), stride=4, threshold=0.5, core=32)
+    errors = measure_halos(mean_of_neighbours, [image, image], (0, 4, 8), stride=4, threshold=0.5, core=32)
     assert [error.largest_step > 0 for error in errors] == [True, False, False]
-    assert choose_halos(errors) == (4, 4)
+    whole, alone = image[36:68, 32:64, 0], mean_of_neighbours(image[32:64, 32:64])
+    road = whole >= 127
+    assert errors[0].flipped_share == ((alone >= 127) != road).sum() / road.sum()
+    assert choose_halo(errors) == 4
     with pytest.raises(InputError, match="at least"):
-        measure_halo(mean_of_neighbours, image, (64,), stride=4, threshold=0.5, core=32)
+        measure_halos(mean_of_neighbours, [image], (64,), stride=4, threshold=0.5, core=32)
     with pytest.raises(InputError, match="wide enough"):
-        choose_halos([HaloError(4, 0.1, 90)])
+        choose_halo([HaloError(4, 0.1, 90)])
 
 
 def test_scenes_are_samples_with_both_labels():

@@ -12,6 +12,9 @@ from roadlift.errors import InputError
 Predict = Callable[[np.ndarray], np.ndarray]
 """uint8 (rows, cols, 3) to probability uint8 (rows, cols), 0..254; sides are multiples of the stride."""
 
+MAX_FLIPPED_SHARE = 5e-4
+"""How many of the mask's pixels may differ by default."""
+
 
 @dataclass(frozen=True)
 class HaloError:
@@ -19,7 +22,7 @@ class HaloError:
 
     Attributes:
         halo: Margin in pixels.
-        flipped_share: Share of all pixels that cross the threshold.
+        flipped_share: Pixels that cross the threshold, as a share of the pixels above it.
         largest_step: Largest difference of the probability, in steps of 1/254.
     """
 
@@ -28,68 +31,65 @@ class HaloError:
     largest_step: int
 
 
-def measure_halo(
+def measure_halos(
     predict: Predict,
-    image: np.ndarray,
+    images: Sequence[np.ndarray],
     halos: Sequence[int],
     *,
     stride: int,
     threshold: float,
     core: int = 512,
 ) -> list[HaloError]:
-    """Compare one tile in the middle of an image, with each halo, to the prediction of the whole image.
+    """Compare a tile in the middle of each image, with each halo, to the prediction of the whole image.
 
     Args:
         predict: The network.
-        image: uint8 (rows, cols, 3); both sides at least ``core + 2 * max(halos)``.
+        images: uint8 (rows, cols, 3); all sides at least ``core + 2 * max(halos)``.
         halos: Margins to try, multiples of ``stride``.
         stride: What the sides of the network's input must be multiples of.
         threshold: Where the probability becomes road, 0..1.
-        core: Side of the tile that is compared, a multiple of ``stride``.
+        core: Side of the tiles that are compared, a multiple of ``stride``.
+
+    Returns:
+        For each halo the errors of all images together.
 
     Raises:
-        InputError: The image is too small.
+        InputError: An image is too small.
     """
-    rows, cols = (extent // stride * stride for extent in image.shape[:2])
-    if min(rows, cols) < core + 2 * max(halos):
-        raise InputError(
-            f"The image has {rows} x {cols} pixels; at least {core + 2 * max(halos)} a side are needed."
-        )
-    top, left = ((extent - core) // 2 // stride * stride for extent in (rows, cols))
-    whole = predict(image[:rows, :cols])[top : top + core, left : left + core]
-    return [_compare(predict, image, whole, halo, (top, left), threshold) for halo in halos]
+    pairs: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {halo: [] for halo in halos}
+    for image in images:
+        rows, cols = (extent // stride * stride for extent in image.shape[:2])
+        if min(rows, cols) < core + 2 * max(halos):
+            raise InputError(
+                f"The image has {rows} x {cols} pixels; at least {core + 2 * max(halos)} a side are needed."
+            )
+        top, left = ((extent - core) // 2 // stride * stride for extent in (rows, cols))
+        whole = predict(image[:rows, :cols])[top : top + core, left : left + core]
+        for halo in halos:
+            tile = image[top - halo : top + core + halo, left - halo : left + core + halo]
+            pairs[halo].append((predict(tile)[halo : halo + core, halo : halo + core], whole))
+    return [_error(halo, each, threshold) for halo, each in pairs.items()]
 
 
-def _compare(
-    predict: Predict,
-    image: np.ndarray,
-    whole: np.ndarray,
-    halo: int,
-    corner: tuple[int, int],
-    threshold: float,
-) -> HaloError:
-    (top, left), core = corner, whole.shape[0]
-    tile = image[top - halo : top + core + halo, left - halo : left + core + halo]
-    ours = predict(tile)[halo : halo + core, halo : halo + core]
-    flipped = (ours >= threshold * 254) != (whole >= threshold * 254)
+def _error(halo: int, pairs: Sequence[tuple[np.ndarray, np.ndarray]], threshold: float) -> HaloError:
+    ours, whole = (np.stack(each) for each in zip(*pairs, strict=True))
+    road = whole >= threshold * 254
+    flipped = (ours >= threshold * 254) != road
     step = np.abs(ours.astype(int) - whole.astype(int)).max()
-    return HaloError(halo, float(flipped.mean()), int(step))
+    return HaloError(halo, float(flipped.sum() / max(road.sum(), 1)), int(step))
 
 
-def choose_halos(errors: Sequence[HaloError], *, max_flipped_share: float = 5e-4) -> tuple[int, int]:
-    """Return the smallest halo that flips few enough pixels, and the smallest that changes at most one step.
+def choose_halo(errors: Sequence[HaloError], *, max_flipped_share: float = MAX_FLIPPED_SHARE) -> int:
+    """Return the smallest halo that flips few enough pixels.
 
     Raises:
         InputError: No halo that was measured is wide enough.
 
     Example:
-        >>> choose_halos([HaloError(64, 1e-3, 90), HaloError(128, 1e-4, 9), HaloError(256, 0.0, 1)])
-        (128, 256)
+        >>> choose_halo([HaloError(64, 1e-3, 90), HaloError(128, 1e-4, 9), HaloError(256, 0.0, 0)])
+        128
     """
-    default = next((error.halo for error in errors if error.flipped_share <= max_flipped_share), None)
-    exact = next(
-        (error.halo for error in errors if error.largest_step <= 1 and error.flipped_share == 0), None
-    )
-    if default is None or exact is None:
-        raise InputError(f"No halo up to {errors[-1].halo} px is wide enough; measure wider ones.")
-    return default, exact
+    for error in errors:
+        if error.flipped_share <= max_flipped_share:
+            return error.halo
+    raise InputError(f"No halo up to {errors[-1].halo} px is wide enough; measure wider ones.")

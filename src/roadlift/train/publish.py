@@ -19,9 +19,10 @@ from roadlift.imagery import Pixels, Stretch
 from roadlift.model import INT8_SUFFIX, Model, ModelCard, load_model, read_card
 from roadlift.scene import render
 from roadlift.train.architectures import architecture
-from roadlift.train.data import Sample, read_samples
+from roadlift.train.data import IGNORE, Sample, read_samples
 from roadlift.train.export import export_again, export_onnx, save_with_card
-from roadlift.train.halo import choose_halos, measure_halo
+from roadlift.train.field import receptive_radius
+from roadlift.train.halo import choose_halo, measure_halos
 from roadlift.train.judge import (
     TruthNetwork,
     choose_thresholds,
@@ -40,8 +41,12 @@ from roadlift.train.trainer import build
 
 MAX_INT8_LOSS = 0.005
 """How much IoU int8 may lose on the development images."""
-HALOS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448)
+HALO_STEP = 32
+"""Margins are tried in steps of so many pixels."""
+HALO_IMAGES = 4
+HALO_CORE = 512
 _HALO_SCENE = 4
+_MOSTLY_VALID = 0.98
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,11 @@ def publish(
     pictures: str | Path | None = None,
     elsewhere: Mapping[str, Sequence[Sample]] | None = None,
     ground_resolution_m: float = 1.0,
-    halos: Sequence[int] = HALOS,
-    core: int = 512,
 ) -> ModelCard:
     """Choose thresholds and halos, score, and export the best weights of a run in float and in int8.
 
-    Thresholds are chosen on the development images, int8 takes its ranges from the training images, and
+    Thresholds are chosen on the development images; int8 takes its ranges from the training images, and the default
+    margin is measured on them, in int8 where there is an int8 file; the exact margin follows from the graph.
     ``elsewhere`` is only scored. Either both files are written or, where something is wrong, none.
 
     Args:
@@ -94,14 +98,13 @@ def publish(
         pictures: Folder for sheets of the worst and of typical images of each set.
         elsewhere: Further labelled images by name.
         ground_resolution_m: Metres per pixel of the training images.
-        halos: Margins to try, in pixels; those that do not fit stride and image are left out.
-        core: Side of the tile that they are tried on.
 
     Returns:
         The card of the float file, digest included.
 
     Raises:
-        ModelError: int8 loses more than half an IoU point on the development images, or the files disagree.
+        ModelError: int8 loses more than half an IoU point on the development images, the files disagree, or the network
+            sees the whole image, so that no margin is exact.
         InputError: Run or data cannot be read.
     """
     output = Path(output)
@@ -110,14 +113,16 @@ def publish(
         file = Path(folder) / output.name
         _write_float(source, data, file, texts or Texts(), ground_resolution_m)
         judge = _Judge(sets, ground_resolution_m)
-        card = _fit_card(load_model(file, precision="f32"), sets["dev"], halos, core)
-        scores = {**judge.scores(file, card, precision="f32"), "halo": card.scores["halo"]}
+        card = _fit_thresholds(load_model(file, precision="f32"), sets["dev"])
+        scores = judge.scores(file, card, precision="f32")
         twin = file.with_stem(file.stem + INT8_SUFFIX)
+        train = read_samples(data, "train")
         if int8:
-            crops = calibration_crops(read_samples(data, "train"), stride=card.stride)
+            crops = calibration_crops(train, stride=card.stride)
             save_with_card(quantise(onnx.load(file), crops), card, twin)
             scores["int8"] = judge.scores(twin, card, precision="int8")
             check_int8(scores["dev"]["iou"], scores["int8"]["dev"]["iou"])
+        card, scores["halo"] = _fit_halos(twin if int8 else file, card, train)
         card = replace(card, scores=scores)
         written = [
             save_with_card(onnx.load(each), card, each) for each in ((file, twin) if int8 else (file,))
@@ -190,18 +195,10 @@ def _write_float(
     export_onnx(model, card, file)
 
 
-def _fit_card(model: Model, dev: Sequence[Sample], halos: Sequence[int], core: int) -> ModelCard:
-    """Return the model's card with thresholds and halos as measured, and the table of halos for its scores."""
+def _fit_thresholds(model: Model, dev: Sequence[Sample]) -> ModelCard:
+    """Return the model's card with the thresholds that suit the development images."""
     high, low = choose_thresholds(predict_samples(model, dev), dev)
-    halo, exact_halo, table = _halos(model, halos, threshold=high, core=core)
-    return replace(
-        model.card,
-        threshold=high,
-        threshold_low=low,
-        halo=halo,
-        exact_halo=exact_halo,
-        scores={"halo": table},
-    )
+    return replace(model.card, threshold=high, threshold_low=low)
 
 
 @dataclass
@@ -239,22 +236,33 @@ class _Judge:
             draw_worst_and_typical(masks, samples, ious, folder / name)
 
 
-def _halos(
-    model: Model, halos: Sequence[int], *, threshold: float, core: int
-) -> tuple[int, int, list[dict[str, float]]]:
-    """Measure on a rendered scene: this is about tiling, not about accuracy, and real images may be too small."""
-    stride = model.card.stride
-    fitting = [halo for halo in halos if halo % stride == 0]
-    side = core + 2 * max(fitting)
+def _fit_halos(
+    file: Path, card: ModelCard, train: Sequence[Sample]
+) -> tuple[ModelCard, list[dict[str, float]]]:
+    """Return the card with its halos, and what narrower ones would change."""
+    step = -(-HALO_STEP // card.stride) * card.stride
+    exact = -(-receptive_radius(onnx.load(file)) // card.stride) * card.stride
+    model = load_model(file)
+    errors = measure_halos(
+        lambda tile: model.predict(tile[None])[0],
+        _large_images(train, HALO_CORE + 2 * exact),
+        [*range(step, exact, step), exact],
+        stride=card.stride,
+        threshold=card.threshold,
+        core=HALO_CORE,
+    )
+    return replace(card, halo=choose_halo(errors), exact_halo=exact), [asdict(error) for error in errors]
+
+
+def _large_images(samples: Sequence[Sample], side: int) -> list[np.ndarray]:
+    """Return some images with all sides that long and hardly a pixel without data; a rendered scene where there are none."""
+    found = [
+        sample.image
+        for sample in samples
+        if min(sample.label.shape) >= side and (sample.label != IGNORE).mean() > _MOSTLY_VALID
+    ]
+    if found:
+        return found[:HALO_IMAGES]
     pixels = np.moveaxis(render(_HALO_SCENE, shape=(side, side)).image, 2, 0)
     everywhere = Pixels(pixels, np.ones((side, side), bool))
-    image = Stretch.fit(everywhere).apply(everywhere)
-    errors = measure_halo(
-        lambda tile: model.predict(tile[None])[0],
-        image,
-        fitting,
-        stride=stride,
-        threshold=threshold,
-        core=core,
-    )
-    return *choose_halos(errors), [asdict(error) for error in errors]
+    return [Stretch.fit(everywhere).apply(everywhere)]
