@@ -174,9 +174,10 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_saved(data, tmp_path):
 def test_a_published_run_is_a_model_that_knows_itself(data, run, tmp_path):
     again = {"again": read_samples(data / "dev")}
     texts = Texts(description="tiny", credit="nobody", making="By a test.")
-    small = {"halos": (16, 32), "core": 32, "int8": False}
     sheets = tmp_path / "sheets"
-    card = publish(run, data, tmp_path / "tiny.onnx", texts=texts, elsewhere=again, pictures=sheets, **small)
+    card = publish(
+        run, data, tmp_path / "tiny.onnx", texts=texts, elsewhere=again, pictures=sheets, int8=False
+    )
     model = load_model(tmp_path / "tiny.onnx")
     assert model.card == card
     assert card.name == "tiny"
@@ -186,7 +187,7 @@ def test_a_published_run_is_a_model_that_knows_itself(data, run, tmp_path):
     assert card.training["making"] == "By a test."
     assert {path.name for path in (sheets / "again").iterdir()} == {"worst.jpg", "typical.jpg"}
     assert not (tmp_path / "tiny-int8.onnx").exists()
-    same = publish(tmp_path / "tiny.onnx", data, tmp_path / "same.onnx", elsewhere=again, **small)
+    same = publish(tmp_path / "tiny.onnx", data, tmp_path / "same.onnx", elsewhere=again, int8=False)
     assert same == replace(card, name="same")
     probability = model.predict(np.zeros((1, 32, 48, 3), np.uint8))
     assert probability.shape == (1, 32, 48)
