@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import signal
 import socket
@@ -18,9 +19,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import httpx
 import numpy as np
@@ -53,12 +55,39 @@ class Served:
         return int(found[1]) * 1024 / 1e6 if found else float("nan")
 
     def tree_mb(self) -> float:
-        """Resident memory of the server and its children."""
-        listed = subprocess.run(
-            ["ps", "-eo", "pid=,ppid=,rss="], capture_output=True, text=True, check=True
-        ).stdout
-        rows = [tuple(map(int, line.split())) for line in listed.splitlines()]
-        return sum(rss for pid, parent, rss in rows if self.process in (pid, parent)) * 1024 / 1e6
+        """Resident memory of the server and all that it started."""
+        return sum(row.rss_mb for row in self._tree())
+
+    def tree_seconds(self) -> float:
+        """Processor time of the server and all that it started, with those that have ended."""
+        return sum(row.seconds for row in self._tree())
+
+    def _tree(self) -> list[_Process]:
+        """The server's process and all below it."""
+        rows, found = _processes(), {self.process}
+        while more := {row.pid for row in rows if row.parent in found} - found:
+            found |= more
+        return [row for row in rows if row.pid in found]
+
+
+@dataclass(frozen=True)
+class _Process:
+    """A process: id, parent, resident memory, processor time with that of ended children."""
+
+    pid: int
+    parent: int
+    rss_mb: float
+    seconds: float
+
+
+def _processes() -> list[_Process]:
+    rows, tick, page = [], os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            field = path.read_text().rsplit(")", 1)[1].split()
+            used = sum(map(int, field[11:15])) / tick
+            rows.append(_Process(int(path.parent.name), int(field[1]), int(field[21]) * page / 1e6, used))
+    return rows
 
 
 @contextmanager
@@ -271,45 +300,61 @@ async def jobs(count: int) -> None:
 
 
 async def hostile() -> None:
-    """Every image of tests/hostile, uploaded."""
+    """Every image of tests/hostile, uploaded one after the other; a line for each tells what it cost."""
     sys.path.insert(0, str(HOSTILE))
     import kinds
 
     with served() as server, tempfile.TemporaryDirectory() as folder:
-        httpx.get(f"{server.url}/api/health")
-        before, started = server.memory_mb(), time.perf_counter()
+        files = hostile_files(kinds, Path(folder))
+        before, processor_before, started = server.memory_mb(), server.tree_seconds(), time.perf_counter()
         statuses: Counter[int] = Counter()
-        faults = []
+        faults, health = [], []
         async with client_of(server) as client:
-            for number, case in enumerate(kinds.all_kinds().values()):
-                content = _image_of(kinds, case, Path(folder) / str(number) / "case")
-                if content is None:
-                    continue
+            for number, (name, content) in enumerate(files.items(), 1):
+                asking = asyncio.create_task(_while_others_work(client, health))
+                since = time.perf_counter()
                 answer = await client.post("/api/images", files={"file": ("image.tif", content)})
+                seconds = time.perf_counter() - since
+                asking.cancel()
                 statuses[answer.status_code] += 1
-                if (
-                    answer.status_code >= 500
-                    or "Traceback" in answer.text
-                    or re.search(r"/(tmp|work|usr|home)/", answer.text)
-                ):
-                    faults.append((case.name, answer.status_code, answer.text[:200]))
+                print(f"{number}/{len(files)} {name}: {answer.status_code} after {seconds:.2f} s", flush=True)
+                if answer.status_code >= 500 or re.search(r"Traceback|/(tmp|work|usr|home)/", answer.text):
+                    faults.append((name, answer.status_code, answer.text[:200]))
         seconds = time.perf_counter() - started
-        print(f"| {sum(statuses.values())} hostile files | {dict(statuses)} in {seconds:.0f} s |")
+        processor = server.tree_seconds() - processor_before
+        print(
+            f"| {len(files)} hostile files | {dict(statuses)} in {seconds:.0f} s, {processor:.0f} s of a processor |"
+        )
+        print(said("health meanwhile", health, seconds))
         print(f"| faulty answers | {faults or 'none'} |")
         print(f"| growth of the server's memory | {server.memory_mb() - before:.0f} MB |")
 
 
-def _image_of(kinds: object, case: object, folder: Path) -> bytes | None:
-    """Build a case and return the file that it would have read as an image; None where there is none."""
-    folder.mkdir(parents=True)
-    command = case.build(kinds.Place(folder, "127.0.0.1:9", folder / "none.onnx"))
-    if command[0] not in ("inspect", "extract", "predict"):
-        return None
-    try:
-        path = folder / command[1]
-        return path.read_bytes() if path.stat().st_size <= LARGEST else None
-    except (OSError, ValueError):  # a folder, a name that is none
-        return None
+async def _while_others_work(client: httpx.AsyncClient, times: list[float]) -> None:
+    """Ask for health until told to stop."""
+    while True:
+        started = time.perf_counter()
+        await _health(client)
+        times.append(time.perf_counter() - started)
+        await asyncio.sleep(0.1)
+
+
+def hostile_files(kinds: ModuleType, folder: Path) -> dict[str, bytes]:
+    """Build the cases of tests/hostile and return, by name, the files that they would have read as images.
+
+    Only what a browser could upload: no folders, no named pipes (which nobody writes to), nothing above 64 MiB.
+    """
+    found = {}
+    for number, case in enumerate(kinds.all_kinds().values()):
+        place = kinds.Place(folder / str(number) / "case", "127.0.0.1:9", folder / "none.onnx")
+        place.folder.mkdir(parents=True)
+        command, *rest = case.build(place)
+        if command in ("inspect", "extract", "predict"):
+            with suppress(OSError, ValueError):  # names that are none
+                path = place.folder / rest[0]
+                if path.is_file() and path.stat().st_size <= LARGEST:
+                    found[case.name] = path.read_bytes()
+    return found
 
 
 async def fuzz(examples: int) -> None:

@@ -15,7 +15,6 @@ def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     with client_of(folder, max_upload=2, queue=4) as shared:
         shared.folder = folder
-        shared.app.state.workshop.children.eager = False  # time of the processor is dear in tests
         yield shared
 
 

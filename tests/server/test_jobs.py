@@ -14,11 +14,11 @@ from serving import client_of, extract, problem
 from roadlift.errors import UsageError
 from roadlift.server.options import MEGABYTE
 from roadlift.server.problems import Problem
-from roadlift.server.processes import Children, Limits
+from roadlift.server.processes import Children
 from roadlift.server.schema import Image, JobState
 from roadlift.server.store import Store, StoredImage
 from roadlift.server.watching import Live
-from roadlift.server.worker import attempt, is_out_of_memory, without_paths
+from roadlift.server.worker import Limits, attempt, is_out_of_memory, without_paths
 
 
 def test_queue_is_bounded(client, image):
@@ -50,7 +50,7 @@ def test_time_limit(client, image, monkeypatch):
     assert job["state"] == "failed"
     assert job["error"]["code"] == "time_limit"
     assert "0 s that are allowed" in job["error"]["message"]
-    assert not children._busy
+    assert not children._running
     assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
 
 
@@ -71,7 +71,7 @@ def test_memory_limit(tmp_path):
     """A child without memory ends, and who waits for it is told."""
 
     async def run():
-        children = Children(tmp_path, Limits(60 * MEGABYTE, 2**30, 60.0))
+        children = Children(Limits(60 * MEGABYTE, 2**30, 60.0))
         try:
             await children.run("demo", tmp_path, {"max_pixels": 10**9})
         finally:
@@ -79,7 +79,7 @@ def test_memory_limit(tmp_path):
 
     with pytest.raises(Problem, match="memory") as caught:
         asyncio.run(run())
-    assert caught.value.code == "crashed"
+    assert caught.value.code == "over_limit"
 
 
 def test_out_of_memory_is_recognised():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -60,12 +61,22 @@ def connect(client):
     return socket.create_connection((client.base_url.host, client.base_url.port), timeout=10)
 
 
-def children_of(process):
-    """Process ids of the server's workers."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False
-    )
-    return [int(number) for number in listed.stdout.split()]
+def started_by(process):
+    """Process ids of all that a server has started: the fork server, and the workers that it forks."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=False)
+    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    found = {process}
+    while more := {child for child, parent in pairs if parent in found} - found:
+        found |= more
+    return found - {process}
+
+
+def leads_a_group(process):
+    """Whether it is a worker at work: those have a group of their own, by which they are killed."""
+    try:
+        return os.getpgid(process) == process
+    except ProcessLookupError:
+        return False
 
 
 def is_gone(process, *, seconds=5):
@@ -168,8 +179,9 @@ def test_killed_in_mid_job(tmp_path, scene):
         job = client.post("/api/jobs", json={"image": image["id"]}).json()
         while client.get(f"/api/jobs/{job['id']}").json()["state"] == "queued":
             time.sleep(0.02)
-        workers = children_of(process.pid)
-        assert workers
+        while not any(leads_a_group(one) for one in started_by(process.pid)):
+            time.sleep(0.02)
+        workers = started_by(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert all(is_gone(worker) for worker in workers)
@@ -180,7 +192,8 @@ def test_killed_in_mid_job(tmp_path, scene):
         assert client.get(f"/api/jobs/{job['id']}/roads.geojson").json()["features"]
         second = client.post("/api/jobs", json={"image": image["id"]}).json()
         with client.stream("GET", f"/api/jobs/{second['id']}/events"):
-            workers = children_of(process.pid)
+            workers = started_by(process.pid)
+            assert workers
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=10)

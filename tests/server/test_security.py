@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
 
 import pytest
@@ -16,13 +17,6 @@ from roadlift.server.uploads import shown_name
 
 TOKEN = secrets.token_urlsafe(24)
 JOB = {"image": "x" * 22}
-
-
-def no_lifespan(folder, **options):
-    """A client whose application is never started: enough for what is refused at the door."""
-    client = client_of(folder, **options)
-    client.__exit__ = None
-    return client
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "192.168.1.7", "[::1", "a@b"])
@@ -142,7 +136,8 @@ def test_file_names_are_no_paths(client, picture):
     assert not folder.exists()
 
 
-def test_token(tmp_path, picture):
+def test_token(tmp_path, picture, monkeypatch):
+    monkeypatch.setenv("ROADLIFT_TOKEN", TOKEN)
     with client_of(tmp_path, token=TOKEN) as client:
         assert client.get("/api/settings").json()["needs_token"] is True
         assert client.get("/api/health").status_code == 200
@@ -155,6 +150,7 @@ def test_token(tmp_path, picture):
         problem(client.post("/api/images", files={"file": picture}), 401, "token_needed")
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         assert client.get("/api/jobs").json() == {"jobs": []}
+        assert "ROADLIFT_TOKEN" not in os.environ, "processes that open strangers' files inherit it"
 
 
 def test_other_addresses_need_a_token():
@@ -176,7 +172,8 @@ def test_token_is_not_shown():
 
 
 def test_reverse_proxy_and_other_addresses(tmp_path):
-    client = no_lifespan(tmp_path, host="0.0.0.0", token=TOKEN, allow_host=("Roads.Example",))
+    """The application need not be started for what is refused at the door."""
+    client = client_of(tmp_path, host="0.0.0.0", token=TOKEN, allow_host=("Roads.Example",))
     headers = {"Host": "roads.example", "Origin": "https://roads.example"}
     problem(client.post("/api/jobs", json=JOB, headers=headers), 401, "token_needed")
     problem(client.post("/api/jobs", json=JOB, headers={"Host": "10.0.0.7:8000"}), 401, "token_needed")

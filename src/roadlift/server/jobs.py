@@ -19,11 +19,12 @@ from roadlift.model import ModelCard, find_card, list_models
 from roadlift.server.layout import EDITS, REPORT, ROADS, export_file, image_file, result_folder
 from roadlift.server.options import MEGABYTE, ServerOptions
 from roadlift.server.problems import Problem
-from roadlift.server.processes import Children, Limits
+from roadlift.server.processes import Children
 from roadlift.server.schema import Edits, Job, JobRequest, JobState, Summary, Words
 from roadlift.server.store import Store, StoredImage, StoredJob, new_id
 from roadlift.server.tiles import TileCache
 from roadlift.server.watching import Live, Watchers
+from roadlift.server.worker import Limits
 
 log = logging.getLogger(__name__)
 QUICK_SECONDS = 300.0
@@ -43,7 +44,7 @@ class Workshop:
         self.tiles = TileCache()
         self.tile_threads = CapacityLimiter(TILE_THREADS)
         limits = Limits(options.job_memory * MEGABYTE, 16 * options.max_upload_bytes, options.job_time * 60)
-        self.children = Children(self.store.root, limits)
+        self.children = Children(limits)
         self._live: dict[str, Live] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._wake = asyncio.Event()
@@ -200,11 +201,9 @@ class Workshop:
     async def quick(self, task: str, job: StoredJob, arguments: Mapping[str, Any]) -> Any:
         """Do a task that a user waits for, in a job's folder."""
         self.store.touch(job.image)
-        return await self.quick_in(task, self.store.job_folder(job.id), arguments, trusted=True)
+        return await self.quick_in(task, self.store.job_folder(job.id), arguments)
 
-    async def quick_in(
-        self, task: str, folder: Path, arguments: Mapping[str, Any], *, trusted: bool = False
-    ) -> Any:
+    async def quick_in(self, task: str, folder: Path, arguments: Mapping[str, Any]) -> Any:
         """Do a task that a user waits for; only so many at a time, and only so many that wait.
 
         Raises:
@@ -217,9 +216,7 @@ class Workshop:
         self._waiting += 1
         try:
             async with self._quick:
-                return await self.children.run(
-                    task, folder, arguments, trusted=trusted, seconds=QUICK_SECONDS
-                )
+                return await self.children.run(task, folder, arguments, seconds=QUICK_SECONDS)
         finally:
             self._waiting -= 1
 

@@ -1,127 +1,84 @@
 """Child processes that do the work, with limits, and none left behind.
 
-A child is started before it is needed and has imported everything when its task comes. It gets the task as one line of
-JSON and answers in lines of JSON. A child that has touched what a user uploaded ends with its task; one that works on what
-we made ourselves may do further ones. It also ends when its limits are reached, when it is told to, and when the server
-is gone.
+Every task has a process of its own, which ends with it. Starting one takes milliseconds: it is forked from one that has
+imported what tasks need and does nothing else (the fork server of the standard library). A child tells how far it is in
+lines of JSON. It also ends when its limits are reached, when it is told to, and when the server is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import signal
-import sys
+import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from roadlift.server.problems import Problem
+from roadlift.server.tasks import PARTS
+from roadlift.server.worker import Limits, work
 
-MOST_TASKS, MOST_READY = 50, 2
+_CONTEXT = multiprocessing.get_context("forkserver")
 _LINE_BYTES = 2**20
 _NOT_FOR_CHILDREN = ("ROADLIFT_TOKEN",)
 Report = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a child process may use.
-
-    Attributes:
-        memory_bytes: Address space.
-        file_bytes: Size of one file that it writes.
-        seconds: Time on the clock; of the processors' it may use this for each.
-    """
-
-    memory_bytes: int
-    file_bytes: int
-    seconds: float
+_T = TypeVar("_T")
 
 
 class Child:
-    """One process that waits for a task, or works on it."""
+    """One process that works on one task. ``start``, ``wait`` and ``end`` block, and are called by one thread."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.tasks = 0
+    def __init__(self, task: str, folder: Path, arguments: Mapping[str, Any], limits: Limits) -> None:
+        self._answers, self._theirs = socket.socketpair()
+        order = (task, str(folder), dict(arguments), limits, self._theirs)
+        self._process = _CONTEXT.Process(target=work, args=order, daemon=True)
 
-    @classmethod
-    async def start(cls, root: Path, limits: Limits) -> Child:
-        """Start a child that imports what it will need, in a session (and so process group) of its own."""
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "roadlift.server.worker",
-            str(limits.memory_bytes),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=root,
-            env=environment,
-            start_new_session=True,
-            limit=_LINE_BYTES,
-        )
-        return cls(process)
+    def start(self) -> None:
+        """Start it; the first waits until the fork server has imported everything."""
+        with self._theirs:
+            self._process.start()
 
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.returncode is None
-
-    async def run(
-        self, task: str, folder: Path, arguments: Mapping[str, Any], limits: Limits, report: Report
-    ) -> Any:
-        """Have a task done; see :meth:`Children.run`. Afterwards the child waits for the next, or has ended."""
-        order = {"task": task, "folder": str(folder), "arguments": dict(arguments), "limits": asdict(limits)}
-        self.tasks += 1
+    async def listen(self, report: Report) -> dict[str, Any] | None:
+        """Pass on what it reports and return its result or error; None when it ended without."""
+        reader, writer = await asyncio.open_connection(sock=self._answers, limit=_LINE_BYTES)
         try:
-            async with asyncio.timeout(limits.seconds):
-                answer = await self._converse(order, report)
-        except TimeoutError:
-            await self.end()
-            raise Problem(
-                503,
-                "time_limit",
-                f"It took longer than the {limits.seconds:.0f} s that are allowed and was stopped.",
-            ) from None
-        except BaseException:
-            await self.end()
-            raise
-        if "error" in answer:
-            raise Problem(**answer["error"])
-        return answer["result"]
+            async for line in reader:
+                message: dict[str, Any] = json.loads(line)
+                if "result" in message or "error" in message:
+                    return message
+                report(message)
+        finally:
+            writer.close()
+        return None
 
-    async def _converse(self, order: dict[str, Any], report: Report) -> dict[str, Any]:
-        """Send the order and listen until there is a result or an error."""
-        into, out = self._process.stdin, self._process.stdout
-        if into is None or out is None:
-            raise Problem(500, "internal", "The worker has no pipes.")
-        with suppress(ConnectionError):
-            into.write(json.dumps(order).encode() + b"\n")
-            await into.drain()
-        async for line in out:
-            message: dict[str, Any] = json.loads(line)
-            if "result" in message or "error" in message:
-                return message
-            report(message)
-        raise _died(await self._process.wait())
+    def wait(self) -> int | None:
+        """Return its exit code when it has ended; a negative one is a signal's."""
+        self._process.join()
+        return self._process.exitcode
 
-    async def end(self) -> None:
-        """Kill the child and everything that it started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+    def end(self) -> None:
+        """Kill it, with everything that it started."""
+        self._answers.close()
+        self._theirs.close()
+        if self._process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()  # it may not have got so far as to lead a group
+            self._process.join()
 
 
 def _unheard(_: dict[str, Any]) -> None:
     """Take a message that nobody waits for."""
 
 
-def _died(code: int) -> Problem:
+def _died(code: int | None) -> Problem:
     if code == -signal.SIGXCPU:
         return Problem(503, "time_limit", "It used more processor time than is allowed and was stopped.")
     if code == -signal.SIGXFSZ:
@@ -134,28 +91,24 @@ def _died(code: int) -> Problem:
 
 
 class Children:
-    """Keeps a child ready, so that a task does not wait for imports.
+    """Starts a child for every task.
 
     Args:
-        root: The data folder.
         limits: Of tasks that are not told otherwise.
-
-    Attributes:
-        eager: Whether the next child is started while one works.
     """
 
-    def __init__(self, root: Path, limits: Limits) -> None:
-        self.eager = True
-        self._root = root
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._ready: list[asyncio.Task[Child]] = []
-        self._busy: set[Child] = set()
+        self._running: set[Child] = set()
         self._closed = False
+        self._thread = ThreadPoolExecutor(1, "children")  # the library's calls are not for several at once
 
     def prepare(self) -> None:
-        """Start a child if none is ready."""
-        if not self._ready and not self._closed:
-            self._ready.append(asyncio.create_task(Child.start(self._root, self._limits)))
+        """Begin to import what tasks need, so that the first does not wait for it."""
+        for name in _NOT_FOR_CHILDREN:
+            os.environ.pop(name, None)
+        _CONTEXT.set_forkserver_preload(["__main__", *PARTS])
+        forkserver.ensure_running()
 
     async def run(
         self,
@@ -163,9 +116,8 @@ class Children:
         folder: Path,
         arguments: Mapping[str, Any],
         *,
-        trusted: bool = False,
         seconds: float | None = None,
-        report: Report | None = None,
+        report: Report = _unheard,
     ) -> Any:
         """Do a task in a child.
 
@@ -173,7 +125,6 @@ class Children:
             task: Name out of ``tasks.TASKS``.
             folder: Where it works; it writes nowhere else.
             arguments: Plain values.
-            trusted: Whether it touches nothing but what we made; the child may then do further tasks.
             seconds: Time it may take; None is what the limits say.
             report: Called with each message before the result.
 
@@ -183,48 +134,37 @@ class Children:
         Raises:
             Problem: The task failed, in its own words, or reached a limit.
         """
+        if self._closed:
+            raise Problem(503, "shutting_down", "The server is shutting down.")
         limits = self._limits if seconds is None else replace(self._limits, seconds=seconds)
-        child = await self._take()
-        self._busy.add(child)
-        if self.eager and not trusted:
-            self.prepare()  # while this one works
+        child = Child(task, folder, arguments, limits)
+        self._running.add(child)
         try:
-            return await child.run(task, folder, arguments, limits, report or _unheard)
+            await self._call(child.start)
+            async with asyncio.timeout(limits.seconds):
+                answer = await child.listen(report)
+            if answer is None:
+                raise _died(await self._call(child.wait))
+        except TimeoutError:
+            raise _too_long(limits.seconds) from None
         finally:
-            await self._put_back(child, trusted=trusted)
-
-    async def _take(self) -> Child:
-        while True:
-            self.prepare()
-            if not self._ready:
-                raise Problem(503, "shutting_down", "The server is shutting down.")
-            child = await self._ready.pop()
-            if child.alive:
-                return child
-
-    async def _put_back(self, child: Child, *, trusted: bool) -> None:
-        """Keep a child that may do more; otherwise end it."""
-        self._busy.discard(child)
-        if (
-            trusted
-            and child.alive
-            and child.tasks < MOST_TASKS
-            and len(self._ready) < MOST_READY
-            and not self._closed
-        ):
-            self._ready.append(asyncio.create_task(_ready(child)))
-        else:
-            await child.end()
+            self._running.discard(child)
+            await self._call(child.end)
+        if "error" in answer:
+            raise Problem(**answer["error"])
+        return answer["result"]
 
     async def close(self) -> None:
         """End every child."""
         self._closed = True
-        for starting in self._ready:
-            with suppress(OSError):
-                await (await starting).end()
-        for child in tuple(self._busy):
-            await child.end()
+        for child in tuple(self._running):
+            await self._call(child.end)
+
+    async def _call(self, function: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
 
-async def _ready(child: Child) -> Child:
-    return child
+def _too_long(seconds: float) -> Problem:
+    return Problem(
+        503, "time_limit", f"It took longer than the {seconds:.0f} s that are allowed and was stopped."
+    )

@@ -16,8 +16,13 @@ TASKS: Final[Mapping[str, tuple[str, str]]] = {
     "export": ("results", "export"),
     "report": ("results", "write_report"),
 }
-PARTS: Final = ("roadlift.server.intake", "roadlift.server.results", "roadlift.server.extraction", "openvino")
-"""What a child imports while it waits, in the order in which tasks need it."""
+PARTS: Final = (
+    "roadlift.server.worker",
+    "roadlift.server.intake",
+    "roadlift.server.results",
+    "roadlift.server.extraction",
+)
+"""What is imported once for all children. OpenVINO is not among it: it starts threads, and those do not survive a fork."""
 
 
 def find_task(name: str) -> Task:

@@ -1,64 +1,76 @@
-"""A child process: ``python -m roadlift.server.worker``. Reads tasks, does them within their limits, answers."""
+"""What a child process does: one task, within its limits, and an answer."""
 
 from __future__ import annotations
 
 import json
 import os
-import queue
 import re
 import resource
 import signal
-import sys
+import socket
 import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
-from importlib import import_module
+from dataclasses import dataclass
 from typing import IO, Any
 
 from roadlift.errors import RoadliftError
 from roadlift.server.problems import Problem, words_of
-from roadlift.server.tasks import PARTS, find_task
+from roadlift.server.tasks import find_task
 
 _NO_MEMORY = ("bad_alloc", "failed to map segment", "Cannot allocate memory", "Unable to allocate")
 _PATH = re.compile(r"(?<![\w.])/(?:[^\s/'\"<>:;,()]+/)+(?P<name>[^\s/'\"<>:;,()]*)")
 
 
-def main() -> None:
-    """Be ready, take tasks, do them; end when nobody is there any more to give one."""
-    memory = int(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.umask(0o077)
-    answers = os.fdopen(os.dup(1), "w")
+@dataclass(frozen=True)
+class Limits:
+    """What a child process may use.
+
+    Attributes:
+        memory_bytes: Address space.
+        file_bytes: Size of one file that it writes.
+        seconds: Time on the clock; of the processors' it may use this for each.
+    """
+
+    memory_bytes: int
+    file_bytes: int
+    seconds: float
+
+
+def work(
+    task: str, folder: str, arguments: Mapping[str, Any], limits: Limits, answers: socket.socket
+) -> None:
+    """Do a task; the process is the child's own.
+
+    Args:
+        task: name out of ``tasks.TASKS``.
+        folder: where it works.
+        arguments: of the task.
+        limits: of the process.
+        answers: connection to the server, for lines of JSON; the process ends when the server closes it.
+    """
+    os.setsid()
     os.dup2(2, 1)  # what libraries print is no answer
-    orders: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
-    warm_up(orders)
-    while True:
-        order = orders.get()
-        begin(order["folder"], **order["limits"])
-        answer(answers, attempt(order["task"], order["arguments"], answers))
+    threading.Thread(target=_end_with_server, args=(answers,), daemon=True).start()
+    begin(folder, limits)
+    with answers.makefile("w", encoding="utf-8") as lines:
+        answer(lines, attempt(task, arguments, lines))
 
 
-def warm_up(orders: queue.Queue[dict[str, Any]]) -> None:
-    """Import what tasks need, until there is one."""
-    for part in PARTS:
-        if not orders.empty():
-            return
-        import_module(part)
-
-
-def begin(folder: str, *, seconds: float, file_bytes: int, memory_bytes: int) -> None:
-    """Go to the task's folder and set the limits of the task; memory is limited from the start."""
-    del memory_bytes
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    allowed = used.ru_utime + used.ru_stime + seconds * (os.cpu_count() or 1)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(allowed) + 1, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+def begin(folder: str, limits: Limits) -> None:
+    """Go to the task's folder and set the limits of this process."""
+    os.umask(0o077)
     os.chdir(folder)
     tempfile.tempdir = folder
+    processor = int(limits.seconds * (os.cpu_count() or 1)) + 1
+    for kind, most in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_CPU, processor),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (most, most))
 
 
 def attempt(task: str, arguments: Mapping[str, Any], answers: IO[str]) -> dict[str, Any]:
@@ -108,16 +120,11 @@ def answer(answers: IO[str], message: dict[str, Any]) -> None:
     try:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
-    except BrokenPipeError:
+    except OSError:
         os._exit(1)
 
 
-def _read_orders(orders: queue.Queue[dict[str, Any]]) -> None:
-    """Pass orders on; when the server is gone, go too, whatever is being done."""
-    for line in sys.stdin:
-        orders.put(json.loads(line))
+def _end_with_server(answers: socket.socket) -> None:
+    """When the server is gone, or wants no answer any more, end, whatever is being done."""
+    answers.recv(1)
     os.killpg(0, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()
