@@ -61,14 +61,31 @@ def test_headlines_of_a_cross_and_a_lonely_road():
     assert np.isnan(found.probability)
 
 
-def test_issues_come_by_kind_and_then_by_length():
-    rows = [
-        (0, "removed", "r", 90.0, np.nan),
-        (1, "bridged", "b", 5.0, 6.0),
-        (2, "doubtful", "d", 1.0, np.nan),
-        (3, "bridged", "b", 9.0, 9.0),
-    ]
-    assert ranked_issues(with_issues(two_pieces(), rows)).tolist() == [2, 3, 1, 0]
+def test_issues_with_the_most_road_at_stake_come_first():
+    """A bridge of 10 m that alone joins 300 m, a removed road of 90 m, a bridge of 9 m beside another way."""
+    corner = [(100, 0), (100, 50), (109, 50), (109, 0)]
+    network = [[(0, 0), (100, 0)], corner, [(100, 0), (109, 0)], [(109, 0), (119, 0)], [(119, 0), (419, 0)]]
+    lines = translate(MultiLineString(network), 320_000, 4_690_000).geoms
+    roads = RoadMap.from_lines(gpd.GeoDataFrame(geometry=list(lines), crs="EPSG:32619"))
+    along, beside, away = (
+        LineString([(109, 0), (119, 0)]),
+        LineString(network[2]),
+        LineString([(0, 500), (90, 500)]),
+    )
+    table = gpd.GeoDataFrame(
+        {
+            "id": [0, 1, 2, 3],
+            "kind": ["bridged", "removed", "bridged", "filled"],
+            "reason": "r",
+            "length_m": [9.0, 90.0, 10.0, 9.0],
+            "cost_m": np.nan,
+        },
+        geometry=[translate(line, 320_000, 4_690_000) for line in (beside, away, along, away)],
+        crs=roads.crs,
+    )
+    found = ranked_issues(replace(roads, issues=table))
+    assert found["id"].tolist() == [2, 1, 0, 3]
+    assert found["at_stake_m"].tolist() == pytest.approx([10 + 209 + 9, 90, 9, 9], rel=1e-3)
 
 
 def test_a_pyramid_shows_the_picture_at_every_size():

@@ -81,9 +81,9 @@ def test_edits_that_cannot_be_change_nothing(client, done, edit, code, says):
 def test_issues_most_important_first(client, done):
     issues = [one["properties"] for one in features(client, done["id"], "issues")]
     assert len(issues) == client.get(f"/api/jobs/{done['id']}").json()["summary"]["issues"]
-    assert [one["importance"] for one in issues] == sorted(
-        (one["importance"] for one in issues), reverse=True
-    )
+    at_stake = [one["at_stake_m"] for one in issues]
+    assert at_stake == sorted(at_stake, reverse=True)
+    assert all(one["at_stake_m"] >= one["length_m"] - 1e-6 for one in issues)
     assert all(one["words"] and one["reason"] and one["kind"] for one in issues)
     edges = {edge["id"]: edge["properties"] for edge in features(client, done["id"])}
     for one in issues:

@@ -88,28 +88,24 @@ def test_out_of_memory_is_recognised():
     assert not is_out_of_memory(ValueError("bad value"))
 
 
-def test_unused_images_go(tmp_path, image):
-    store = Store(tmp_path)
-    about = Image.model_validate({**image, "created": time.time() - 7200})
-    store.image_folder(about.id).mkdir()
-    store.add_image(StoredImage(about, ".tif"))
+def test_images_without_a_job_are_listed_and_go_when_nobody_uses_them(tmp_path, image):
+    """Four that were uploaded two hours ago and never extracted; one of them was opened since."""
+    store, now = Store(tmp_path), time.time()
+    numbers = [number * 22 for number in "abcd"]
+    for place, number in enumerate(numbers):
+        store.image_folder(number).mkdir()
+        about = Image.model_validate({**image, "id": number, "created": now - 7200 + place})
+        store.add_image(StoredImage(about, ".tif"))
     store.close()
+    with client_of(tmp_path, time_to_live=3.0) as client:
+        listed = client.get("/api/images").json()["images"]
+        assert [one["id"] for one in listed] == numbers[::-1]
+        assert client.delete(f"/api/images/{numbers[3]}").status_code == 204
+        assert client.get(f"/api/images/{numbers[0]}").status_code == 200
     with client_of(tmp_path, time_to_live=1.0) as client:
-        problem(client.get(f"/api/images/{about.id}"), 404, "not_found")
-        assert list((tmp_path / "images").iterdir()) == []
-    store = Store(tmp_path)
-    assert store.unused_images(time.time()) == []
-    store.close()
-
-
-def test_used_images_stay(tmp_path, image):
-    store = Store(tmp_path)
-    about = Image.model_validate({**image, "created": 0.0})
-    store.add_image(StoredImage(about, ".tif"))
-    assert store.unused_images(time.time() - 10) == [about.id]
-    store.touch(about.id)
-    assert store.unused_images(time.time() - 10) == []
-    store.close()
+        assert [one["id"] for one in client.get("/api/images").json()["images"]] == numbers[:1]
+        problem(client.get(f"/api/images/{numbers[1]}"), 404, "not_found")
+        assert [path.name for path in (tmp_path / "images").iterdir()] == numbers[:1]
 
 
 def test_one_server_per_folder(tmp_path):

@@ -106,7 +106,7 @@ export interface IssueProperties {
   key: string;
   kind: string;
   reason: string;
-  importance: number;
+  at_stake_m: number | null;
   words: string;
   length_m: number | null;
   edge: string | null;

@@ -54,7 +54,7 @@ IMAGE_BUDGET, PROBABILITY_BUDGET = 8_500_000, 1_800_000
 _IMAGE_QUALITY, _PROBABILITY_QUALITY = 35, 30
 _TOLERANCE_PX = 0.3
 _EDGE_FACTS = ("id", "length_m", "width_m", "probability", "probability_min", "bridged", "class_hint")
-_ISSUE_FACTS = ("id", "kind", "reason", "length_m")
+_ISSUE_FACTS = ("id", "kind", "reason", "length_m", "at_stake_m")
 _SCRIPTS = ("leaflet.js", "page.js")
 _STYLES = ("leaflet.css", "page.css")
 
@@ -304,13 +304,12 @@ def _coloured(probability: Bytes) -> Bytes:
 
 def _map_data(roads: RoadMap, frame: Frame) -> dict[str, Any]:
     placed = frame.place(roads)
-    issues = placed.issues.iloc[ranked_issues(placed)]
     return {
         "shape": list(frame.shape),
         "metres": frame.metres,
         "palette": _palette(),
         "edges": _features(placed.edges, frame, _EDGE_FACTS),
-        "issues": _features(issues, frame, _ISSUE_FACTS),
+        "issues": _features(ranked_issues(placed), frame, _ISSUE_FACTS),
     }  # fmt: skip
 
 

@@ -7,12 +7,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from roadlift.network.dependence import length_behind
+from roadlift.network.edit import TOUCH_M, about_edges
+from roadlift.network.evidence import metres_per_unit
+from roadlift.network.polylines import Polylines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import geopandas as gpd
     from numpy.typing import NDArray
 
     from roadlift.network import RoadMap
@@ -22,9 +29,6 @@ if TYPE_CHECKING:
 WIDTH_BOUNDS_M = (4.0, 6.0, 8.0, 10.0, 15.0)
 LENGTH_BOUNDS_M = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 PROBABILITY_BOUNDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-
-ISSUE_KINDS = ("doubtful", "bridged", "removed", "filled")
-"""The most important first: doubtful and bridged roads are in the result, removed ones are not, holes change little."""
 
 
 @dataclass(frozen=True)
@@ -127,18 +131,34 @@ def kilometres_by(values: Floats, length_m: Floats, bounds: Sequence[float]) -> 
     return Bars(tuple(names[:count]), kilometres[:count])
 
 
-def ranked_issues(roads: RoadMap) -> NDArray[np.int64]:
-    """Return the rows of the issues, the most important first: by kind, as `ISSUE_KINDS` orders them, the longest first.
+def metres_at_stake(roads: RoadMap) -> Floats:
+    """Return the metres of road that hang on each issue; float64 (issues,).
 
-    Of equal ones the smaller id comes first.
+    That is the issue's own length. A bridged gap or a doubtful road that alone connects a part of the network with the
+    rest decides about the smaller part too.
 
     Example:
         >>> from roadlift.network import RoadMap
-        >>> ranked_issues(RoadMap.empty()).tolist()
+        >>> metres_at_stake(RoadMap.empty()).tolist()
         []
     """
-    issues = roads.issues
-    places = {kind: place for place, kind in enumerate(ISSUE_KINDS)}
-    kind = issues["kind"].map(places).fillna(len(places)).to_numpy(dtype=np.int64)
-    length = np.nan_to_num(issues["length_m"].to_numpy(dtype=float))
-    return np.lexsort((issues["id"].to_numpy(), -length, kind)).astype(np.int64)
+    edges, length = roads.edges, roads.edges["length_m"].to_numpy(dtype=float)
+    scale = metres_per_unit(Polylines.from_shapely(edges.geometry.to_numpy()), length, roads.crs).min()
+    about = about_edges(roads.issues, edges, tolerance=TOUCH_M / float(scale))
+    behind = pd.Series(length_behind(edges["u"].to_numpy(), edges["v"].to_numpy(), length), index=edges["id"])
+    own: Floats = np.nan_to_num(roads.issues["length_m"].to_numpy(dtype=float))
+    return own + behind.reindex(about).fillna(0.0).to_numpy(dtype=float)
+
+
+def ranked_issues(roads: RoadMap) -> gpd.GeoDataFrame:
+    """Return the issues with a column ``at_stake_m``, those first on which the most metres of road hang.
+
+    Of equal ones the smaller id comes first. See `metres_at_stake`.
+
+    Example:
+        >>> from roadlift.network import RoadMap
+        >>> len(ranked_issues(RoadMap.empty()))
+        0
+    """
+    issues = roads.issues.assign(at_stake_m=metres_at_stake(roads))
+    return issues.sort_values(["at_stake_m", "id"], ascending=[False, True], ignore_index=True)

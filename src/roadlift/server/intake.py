@@ -14,6 +14,7 @@ from roadlift.preflight import Preflight
 from roadlift.preflight import inspect as look
 from roadlift.server.layout import PREVIEW, image_file
 from roadlift.server.placement import Placement, bounds
+from roadlift.server.wording import without_flags
 
 PREVIEW_PIXELS = 150 * 10**6
 SHORTEST_SIDE = 32
@@ -59,7 +60,7 @@ def inspect(*, report: Callable[..., None], name: str, suffix: str, max_pixels: 
         "bounds": where,
         "georeferenced": placement.shape is None,
         "estimate_s": round(found.expected_seconds, 1),
-        "notes": [*found.notes, *(f"{problem.what}; {problem.remedy}" for problem in found.problems)],
+        "notes": [without_flags(note) for note in _notes(found)],
     }
 
 
@@ -85,6 +86,10 @@ def _check_size(shape: tuple[int, int], max_pixels: int) -> None:
             f"The image has {shape[1]} x {shape[0]} pixels; at least {SHORTEST_SIDE} x {SHORTEST_SIDE} are needed to see a "
             "road."
         )
+
+
+def _notes(found: Preflight) -> list[str]:
+    return [*found.notes, *(f"{problem.what}; {problem.remedy}" for problem in found.problems)]
 
 
 def _resolution(found: Preflight) -> float | None:

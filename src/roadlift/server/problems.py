@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 
 from roadlift.errors import InputError, LimitError, ModelError, OutputError, RoadliftError, UsageError
+from roadlift.server.wording import without_flags
 
 CODES: dict[type[RoadliftError], str] = {
     UsageError: "bad_request",
@@ -45,6 +46,6 @@ def code_of(status: int) -> str:
 
 
 def words_of(error: RoadliftError) -> tuple[int, str, str]:
-    """Return status, code and message of an error of ours."""
+    """Return status, code and message of an error of ours, in words that fit the page."""
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), "error")
-    return error.http_status, code, str(error)
+    return error.http_status, code, without_flags(str(error))

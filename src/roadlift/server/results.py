@@ -12,6 +12,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +46,7 @@ from roadlift.server.layout import (
 )
 from roadlift.server.placement import Placement, in_degrees
 from roadlift.server.problems import Problem
+from roadlift.server.wording import without_flags
 
 WIDTHS_M: Final = (5.0, 8.0, 12.0)
 EDGE_SHARE: Final = 0.02
@@ -177,7 +179,7 @@ def summarise(roads: RoadMap, *, seconds: float) -> dict[str, Any]:
         "issues": headlines.issues,
         "length_km_by_width": kilometres_by_width(edges["width_m"].to_numpy(), edges["length_m"].to_numpy()),
         "seconds": round(seconds, 2),
-        "notes": [str(note) for note in roads.provenance.get("notes", [])],
+        "notes": [without_flags(str(note)) for note in roads.provenance.get("notes", [])],
     }
 
 
@@ -230,9 +232,10 @@ def _write_for_page(roads: RoadMap, folder: Path) -> None:
     shown = in_degrees(roads, _placement())
     edges, nodes = _edges(shown.edges), shown.nodes.rename(columns={"kind": "node_kind"}).assign(kind="node")
     _write_collection(folder / ROADS_GEOJSON, [*_features(edges, ""), *_features(nodes, "n")])
-    about = about_edges(roads.issues, _edges(roads.edges), tolerance=TOUCH_M / float(_metres(roads)))
-    issues = with_importance(shown.issues.assign(edge=_names(about)), ranked_issues(roads))
-    _write_collection(folder / ISSUES_GEOJSON, _features(issues, "i"))
+    named = _edges(roads.edges).set_index("id")["edge"]
+    about = about_edges(roads.issues, roads.edges, tolerance=TOUCH_M / float(_metres(roads)))
+    issues = ranked_issues(replace(roads, issues=roads.issues.assign(edge=about.map(named))))
+    _write_collection(folder / ISSUES_GEOJSON, _features(with_words(_placement().table(issues)), "i"))
 
 
 def _edges(edges: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -263,14 +266,13 @@ def _metres(roads: RoadMap) -> float:
     return float(metres_per_unit(lines, roads.edges["length_m"].to_numpy(), roads.crs).min())
 
 
-def with_importance(issues: gpd.GeoDataFrame, order: np.ndarray) -> gpd.GeoDataFrame:
-    """Put the table of issues in order and add what each is in words, and its importance: from 1 down to above 0."""
-    table = issues.iloc[order].reset_index(drop=True)
+def with_words(issues: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Add to the table of issues, the most important first, what each is in words."""
     words = [
         f"{kind}: {reason} ({length_m:.0f} m)"
-        for kind, reason, length_m in zip(table["kind"], table["reason"], table["length_m"], strict=True)
+        for kind, reason, length_m in zip(issues["kind"], issues["reason"], issues["length_m"], strict=True)
     ]
-    return table.assign(importance=(1 - table.index.to_numpy() / max(len(table), 1)).round(4), words=words)
+    return issues.assign(words=words)
 
 
 def _features(table: gpd.GeoDataFrame, prefix: str) -> list[str]:

@@ -36,6 +36,7 @@ from roadlift.server.schema import (
     ErrorBody,
     Health,
     Image,
+    ImageList,
     Job,
     JobList,
     JobRequest,
@@ -216,9 +217,16 @@ async def _new_image(shop: Workshop, take: Callable[[Path], Any]) -> Image:
     return image
 
 
+@api.get("/images", tags=["images"])
+async def images(shop: Shop) -> ImageList:
+    """Return all images, newest first; those that have no job are still there for one."""
+    return ImageList(images=shop.store.images())
+
+
 @api.get("/images/{image}", tags=["images"], responses=errors(404))
-async def image(found: TheImage) -> Image:
-    """Return what an image is."""
+async def image(found: TheImage, shop: Shop) -> Image:
+    """Return what an image is; who opens it uses it, and its time to live begins anew."""
+    shop.store.touch(found.about.id)
     return found.about
 
 

@@ -76,6 +76,12 @@ class Image(BaseModel):
     notes: list[str]
 
 
+class ImageList(BaseModel):
+    """All images, newest first."""
+
+    images: list[Image]
+
+
 class JobState(StrEnum):
     """Where a job stands."""
 

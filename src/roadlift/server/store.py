@@ -126,6 +126,11 @@ class Store:
             raise Problem(404, "not_found", "There is no such image; it may have been deleted.")
         return StoredImage(Image.model_validate_json(row[1]), row[0])
 
+    def images(self) -> list[Image]:
+        """Return what all images are, newest first."""
+        rows = self._database.execute("select about from images order by created desc, rowid desc")
+        return [Image.model_validate_json(row[0]) for row in rows]
+
     def touch(self, image: str) -> None:
         """Note that an image or one of its jobs was used now."""
         self._database.execute("update images set used = ? where id = ?", (time.time(), image))

@@ -168,11 +168,17 @@
     const item = element("li");
     const button = element("button", undefined, Object.hasOwn(KIND_COLOURS, issues.kind[i]) ? issues.kind[i] : "filled");
     button.type = "button";
-    button.append(element("i"), element("b", issues.kind[i]), element("span", metres(issues.length_m[i])), element("em", issues.reason[i]));
+    button.append(element("i"), element("b", issues.kind[i]), element("span", metres(issues.length_m[i])), element("em", why(i)));
     button.addEventListener("click", () => choose(i, false));
     buttons.set(i, button);
     item.append(button);
     return item;
+  }
+
+  // What speaks for a look, and the road that hangs on it where that is more than the place itself.
+  function why(i) {
+    const { reason, length_m: own, at_stake_m: all } = data.issues;
+    return all[i] - own[i] < 1 ? reason[i] : `${reason[i]}; ${metres(all[i])} of road hang on it`;
   }
 
   function choose(i, fromMap) {
@@ -185,7 +191,7 @@
     L.circleMarker(around.getCenter(), { pane: "chosen", radius: 26, color: "#10141a", weight: 5, fill: false, interactive: false }).addTo(chosen);
     L.circleMarker(around.getCenter(), { pane: "chosen", radius: 26, color, weight: 2.5, fill: false, interactive: false }).addTo(chosen);
     for (const [other, button] of buttons) button.setAttribute("aria-current", String(other === i));
-    at("status").textContent = `${data.issues.kind[i]}: ${data.issues.reason[i]}, ${metres(data.issues.length_m[i])}, shown on the map`;
+    at("status").textContent = `${data.issues.kind[i]}: ${why(i)}, ${metres(data.issues.length_m[i])}, shown on the map`;
     if (fromMap) {
       buttons.get(i)?.scrollIntoView({ block: "nearest" });
       return;
