@@ -358,21 +358,42 @@ def hostile_files(kinds: ModuleType, folder: Path) -> dict[str, bytes]:
 
 
 async def fuzz(examples: int) -> None:
-    """Requests that schemathesis makes up from the description of the API."""
-    with served() as server:
-        command = [
-            "schemathesis", "run", f"{server.url}/api/openapi.json", "--header", "X-Roadlift: 1", "--checks",
-            "not_a_server_error",
-            "--max-examples", str(examples), "--exclude-path", "/api/images/demo", "--phases", "examples,coverage,fuzzing",
-        ]  # fmt: skip
-        started = time.perf_counter()
-        tool = Path(sys.executable).with_name(command[0])
-        ended = subprocess.run([tool, *command[1:]], capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - started
-        print(
-            f"| schemathesis, {examples} examples for each call | exit {ended.returncode} in {seconds:.0f} s |"
-        )
-        print("\n".join(ended.stdout.splitlines()[-30:]))
+    """Requests that schemathesis makes up from the description of the API: about nothing, then about a finished job."""
+    with served() as server, tempfile.TemporaryDirectory() as folder:
+        nothing = ["--exclude-path", "/api/images/demo"]
+        ask_made_up(server, Path(folder), "on made-up ids", examples, {}, nothing)
+        image = upload(server, 256)
+        job = httpx.post(f"{server.url}/api/jobs", json={"image": image["id"]}, headers=HEADERS).json()
+        while httpx.get(f"{server.url}/api/jobs/{job['id']}").json()["state"] in ("queued", "running"):
+            time.sleep(0.2)
+        known = {"path.image": image["id"], "path.job": job["id"]}
+        real = ["--include-path-regex", "[{](image|job)[}]", "--exclude-method", "DELETE"]
+        ask_made_up(server, Path(folder), "on a finished job", max(examples // 4, 1), known, real)
+
+
+def ask_made_up(
+    server: Served, folder: Path, name: str, examples: int, known: dict[str, str], which: list[str]
+) -> None:
+    """Run schemathesis; prints what it asked, and all of what it found where that is not nothing."""
+    config = folder / "schemathesis.toml"
+    lines = ["[parameters]", *(f'"{place}" = "{value}"' for place, value in known.items())]
+    config.write_text("\n".join(lines) + "\n")
+    tool = Path(sys.executable).with_name("schemathesis")
+    command = [
+        tool, "--config-file", config, "run", f"{server.url}/api/openapi.json", "--header", "X-Roadlift: 1",
+        "--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), *which,
+    ]  # fmt: skip
+    started, before = time.perf_counter(), server.tree_seconds()
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds, processor = time.perf_counter() - started, server.tree_seconds() - before
+    asked = re.search(r"(\d+) generated", ended.stdout)
+    print(
+        f"| schemathesis {name}, {examples} examples for each call | {asked[1] if asked else 'no'} requests, "
+        f"exit {ended.returncode} in {seconds:.0f} s, the server {processor:.0f} s of a processor |",
+        flush=True,
+    )
+    if ended.returncode:
+        print(ended.stdout[-20_000:])
 
 
 def main() -> None:

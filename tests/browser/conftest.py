@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -147,11 +147,21 @@ def open_page(chromium, server):
     assert complaints == []
 
 
+def overgrown(scene, *, row, col, radius):
+    """Return a scene with a round patch of grass: a road below it is a gap, which is bridged."""
+    rows, cols = np.ogrid[: scene.image.shape[0], : scene.image.shape[1]]
+    below = (rows - row) ** 2 + (cols - col) ** 2 < radius**2
+    grass = np.random.default_rng(0).normal((110, 140, 70), 6, (below.sum(), 3))
+    image = scene.image.copy()
+    image[below] = grass.clip(0, 255)
+    return replace(scene, image=image)
+
+
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory):
-    """A rendered scene of 400 m, as georeferenced image and as a bare PNG."""
+    """A rendered scene of 400 m with a gap in a road, as georeferenced image and as a bare PNG."""
     folder = tmp_path_factory.mktemp("scene")
-    rendered = render(7, shape=(400, 400))
+    rendered = overgrown(render(7, shape=(400, 400)), row=169, col=235, radius=12)
     image, _, _ = rendered.save(folder, "town")
     rows, cols, bands = rendered.image.shape
     profile = {"driver": "PNG", "width": cols, "height": rows, "count": bands, "dtype": "uint8"}

@@ -216,6 +216,39 @@ def test_edits_are_kept_undone_and_downloaded(open_page, job, server, shot, tmp_
     button(page, "Take back: Drew a road with 3 points").click()
     expect(edits).to_have_count(0, timeout=SAVED_MS)
     assert not any(road["properties"]["edited"] for road in roads_of(server, job))
+    decide_about_a_bridge(page, server, job, shot, tmp_path)
+
+
+def decide_about_a_bridge(page, server, job, shot, folder):
+    """Accepted, it is a road as any other; rejected, it is gone: in what is saved, and in the download."""
+    bridge = next(road["id"] for road in roads_of(server, job) if road["properties"]["bridged"])
+    tab(page, "Issues")
+    page.get_by_role("list", name="Issues").get_by_role("button", name="Bridged gap").click()
+    page.get_by_role("heading", name="Bridged gap").wait_for()
+    shot(page, "bridge")
+    for name, action, words in (
+        ("Accept", "accept", f"Accepted bridge {bridge}"),
+        ("Reject after all", "reject", f"Rejected bridge {bridge}"),
+    ):
+        button(page, name, exact=True).click()
+        expect(page.get_by_role("tab", name="Edits 1")).to_be_visible(timeout=SAVED_MS)
+        expect(page.locator(".at-work")).to_have_count(0, timeout=SAVED_MS)
+        assert server.get(f"jobs/{job}/edits")["edits"] == [{"action": action, "edge": int(bridge)}]
+        with page.expect_download() as download:
+            tab(page, "Summary")
+            button(page, "GeoPackage").click()
+        download.value.save_as(folder / f"{action}.gpkg")
+        tab(page, "Edits")
+        expect(page.locator(".edits li")).to_have_text(words)
+    accepted, rejected = (
+        gpd.read_file(folder / f"{action}.gpkg", layer="edges") for action in ("accept", "reject")
+    )
+    assert accepted.loc[accepted["edited"] == "accepted", "unedited_id"].tolist() == [int(bridge)]
+    assert int(bridge) not in rejected["unedited_id"].tolist()
+    assert rejected["length_m"].sum() < accepted["length_m"].sum()
+    button(page, f"Take back: Rejected bridge {bridge}").click()
+    expect(page.locator(".edits li")).to_have_count(0, timeout=SAVED_MS)
+    assert any(road["properties"]["bridged"] for road in roads_of(server, job))
 
 
 def test_planted_scripts_are_shown_as_text(open_page, job, server):
@@ -354,6 +387,7 @@ def test_it_works_on_a_phone(open_page, job, shot):
 def test_a_killed_server_is_waited_for_and_maps_survive(open_page, job, server, scene, shot):
     page = open_page()
     maps = len(server.get("jobs")["jobs"])
+    an_image_without_a_map_is_listed_and_deleted(page, scene["png"])
     open_image(page, scene["tif"])
     button(page, "Extract roads").click()
     button(page, "Cancel").click()
@@ -374,12 +408,29 @@ def test_a_killed_server_is_waited_for_and_maps_survive(open_page, job, server, 
     )
     ended.wait_for(timeout=EXTRACTED_MS)
     page.get_by_role("link", name="roadlift, start page").click()
-    expect(page.locator(".cards li")).to_have_count(maps + 1)
+    cards = page.locator(".cards a[href^='#/job/']")
+    expect(cards).to_have_count(maps + 1)
     button(page, "Delete town.tif").first.click()
     button(page, "Delete", exact=True).click()
-    expect(page.locator(".cards li")).to_have_count(maps)
+    expect(cards).to_have_count(maps)
     page.locator(f".cards a[href$='{job}']").click()
     page.get_by_role("tab", name=re.compile(r"Roads \d+")).wait_for()
+
+
+def an_image_without_a_map_is_listed_and_deleted(page, path):
+    open_image(page, path)
+    page.reload()
+    button(page, "Extract roads").wait_for()
+    page.get_by_role("link", name="Your maps").click()
+    waiting = page.locator(".cards li", has_text="Not extracted")
+    waiting.first.wait_for()
+    before = waiting.count()
+    waiting.first.get_by_role("link").click()
+    button(page, "Extract roads").wait_for()
+    page.get_by_role("link", name="Your maps").click()
+    waiting.first.get_by_role("button", name=f"Delete {path.name}").click()
+    page.get_by_role("dialog", name="Delete this image?").get_by_role("button", name="Delete").click()
+    expect(waiting).to_have_count(before - 1)
 
 
 @pytest.fixture

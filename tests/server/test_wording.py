@@ -53,7 +53,7 @@ def test_no_flag_is_left_in_any_message_that_there_is():
         ),
         (
             "the image has no CRS; give --gsd METRES for its scale, or --crs EPSG:CODE if it has a world file",
-            "the image has no CRS; give its metres per pixel; write its CRS into the file (gdal_edit -a_srs)",
+            "the image has no CRS; give its metres per pixel, or write its CRS into the file (gdal_edit -a_srs)",
         ),
         ("Too small. Allow it with --unheard-of.", f"Too small. {ELSEWHERE[0].upper()}{ELSEWHERE[1:]}."),
         ("well-known -- as they say -- and -t too", "well-known -- as they say -- and -t too"),

@@ -41,6 +41,8 @@ export function tiles(path: string, version?: number): string {
 export const settings = () => json<Settings>("settings");
 export const health = () => json<{ status: string }>("health");
 export const image = (id: string) => json<Image>(`images/${id}`);
+export const images = () => json<{ images: Image[] }>("images").then((answer) => answer.images);
+export const deleteImage = (id: string) => request(`images/${id}`, { method: "DELETE" });
 export const demo = (signal: AbortSignal) => json<Image>("images/demo", { method: "POST", signal });
 export const jobs = () => json<{ jobs: Job[] }>("jobs").then((answer) => answer.jobs);
 export const job = (id: string) => json<Job>(`jobs/${id}`);

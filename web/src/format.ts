@@ -44,11 +44,15 @@ export function when(seconds: number): string {
   return new Date(seconds * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
 
+export function size({ width, height }: Image): string {
+  return `${whole(width)} × ${whole(height)} px`;
+}
+
 /** `gsd` is the ground resolution that a person gave for an image that tells none. */
 export function imageFacts(image: Image, gsd: number | null): string[] {
   const resolution = image.ground_resolution_m ?? gsd;
   return [
-    `${whole(image.width)} × ${whole(image.height)} px`,
+    size(image),
     resolution ? `${resolution < 1 ? resolution.toFixed(2) : resolution.toFixed(1)} m per pixel` : "no ground resolution",
     image.crs ?? "no CRS: shown in pixel space",
   ];
@@ -89,6 +93,11 @@ export function issueTitle(issue: Issue): string {
   const { kind, length_m } = issue.properties;
   const name = ISSUE_WORDS[kind] ?? kind;
   return length_m ? `${name}, ${metres(length_m)}` : name;
+}
+
+/** The road that hangs on an issue, where that is more than the place itself. */
+export function atStake({ properties: { at_stake_m, length_m } }: Issue): string | null {
+  return at_stake_m !== null && at_stake_m - (length_m ?? 0) >= 1 ? `${metres(at_stake_m)} of road hang on it` : null;
 }
 
 export function editTitle(edit: Edit): string {

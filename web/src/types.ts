@@ -22,6 +22,8 @@ export type Bounds = [west: number, south: number, east: number, north: number];
 export interface Image {
   id: string;
   name: string;
+  /** Seconds since 1970. */
+  created: number;
   width: number;
   height: number;
   bands: number;

@@ -46,7 +46,8 @@ def inspect(*, report: Callable[..., None], name: str, suffix: str, max_pixels: 
             placement = Placement.of(source.native_georef, source.native_shape)
             where = bounds(placement.georef(source.georef), source.native_shape)
         card = find_card(DEFAULT_MODEL)
-        found = look(image, card=card)
+        gsd = None if placement.shape is None else card.ground_resolution_m  # what jobs take where none is given
+        found = look(image, card=card, gsd=gsd)
         _write_picture(image, source.native_shape, card)
     except (InputError, LimitError) as error:
         raise type(error)(str(error).replace(str(image), name)) from error
@@ -56,7 +57,7 @@ def inspect(*, report: Callable[..., None], name: str, suffix: str, max_pixels: 
         "bands": found.band_count,
         "dtype": found.dtype,
         "crs": found.crs,
-        "ground_resolution_m": _resolution(found),
+        "ground_resolution_m": _resolution(found) if placement.shape is None else None,
         "bounds": where,
         "georeferenced": placement.shape is None,
         "estimate_s": round(found.expected_seconds, 1),

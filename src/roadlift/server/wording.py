@@ -37,6 +37,6 @@ def without_flags(message: str) -> str:
 
 def _replaced(part: str) -> str:
     """Return what stands for a part that names flags, begun and ended as it was."""
-    words = "; ".join(dict.fromkeys(REMEDIES.get(flag, ELSEWHERE) for flag in _FLAG.findall(part)))
+    words = ", or ".join(dict.fromkeys(REMEDIES.get(flag, ELSEWHERE) for flag in _FLAG.findall(part)))
     begun = words[0].upper() + words[1:] if part[:1].isupper() else words
     return begun + "." * part.endswith(".")

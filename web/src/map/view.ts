@@ -10,7 +10,7 @@ setWorkerUrl(workerUrl);
 
 const TOUCH_PX = 7;
 /** Room for the buttons above the image. */
-const PADDING = { top: 72, right: 24, bottom: 24, left: 24 };
+const PADDING = { top: 72, right: 24, bottom: 56, left: 24 };
 const AROUND_PX = 90;
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const ROADS = ["edge-casing", "edge", "edge-bridged", "node"];

@@ -2,7 +2,7 @@
 import { batch, effect } from "@preact/signals";
 import * as api from "../api";
 import { bytes, kilometres, plural } from "../format";
-import { isFinal, type Image, type Job } from "../types";
+import { isFinal, type Image, type Issue, type Job } from "../types";
 import { go, route, type Route } from "./route";
 import * as store from "./store";
 
@@ -72,9 +72,13 @@ function show(image: Image, job: Job | null): void {
 
 async function keepListing(signal: AbortSignal): Promise<void> {
   do {
-    store.jobs.value = await reached(api.jobs, signal);
+    const [jobs, images] = await reached(() => Promise.all([api.jobs(), api.images()]), signal);
+    batch(() => {
+      store.jobs.value = jobs;
+      store.images.value = images;
+    });
     await pause(LIST_MS);
-  } while (!signal.aborted && store.jobs.value.some((job) => !isFinal(job.state)));
+  } while (!signal.aborted && store.jobs.value?.some((job) => !isFinal(job.state)));
 }
 
 /** Send an image and open it. */
@@ -141,6 +145,15 @@ export async function remove(job: Job): Promise<void> {
   });
 }
 
+export async function removeImage(image: Image): Promise<void> {
+  const yes = await store.ask("Delete this image?", `${image.name}: to extract its roads, it would have to be opened again.`, "Delete");
+  if (!yes) return;
+  await attempt(async () => {
+    await api.deleteImage(image.id);
+    store.images.value = store.images.peek()?.filter((other) => other.id !== image.id) ?? null;
+  });
+}
+
 /** Draw the network anew from the stored probabilities; resolves to the threshold that holds afterwards. */
 export async function vectorize(threshold: number): Promise<number> {
   const job = store.job.peek()!;
@@ -160,6 +173,18 @@ export async function vectorize(threshold: number): Promise<number> {
 export async function download(path: string, name: string): Promise<void> {
   await working("downloading", async () => {
     store.notify("done", `Saved ${await api.download(path, name)}`);
+  });
+}
+
+/** Show an issue, and the evidence of the road that it is about. */
+export function pickIssue(issue: Issue): void {
+  const { key, edge } = issue.properties;
+  const road = store.roads.peek()?.edges.features.find(({ properties }) => edge !== null && properties.edge === edge);
+  batch(() => {
+    store.showIssues.value = true;
+    store.issueKey.value = key;
+    if (road) store.showRoads.value = true;
+    store.selectedKey.value = road?.properties.key ?? null;
   });
 }
 

@@ -12,6 +12,7 @@ export interface Notice {
   kind: "error" | "done";
   text: string;
 }
+export type Kept = { job: Job } | { image: Image };
 export interface Question {
   title: string;
   text: string;
@@ -22,6 +23,7 @@ export interface Question {
 
 export const settings = signal<Settings | null>(null);
 export const jobs = signal<Job[] | null>(null);
+export const images = signal<Image[] | null>(null);
 export const image = signal<Image | null>(null);
 export const job = signal<Job | null>(null);
 export const upload = signal<Upload | null>(null);
@@ -57,6 +59,18 @@ export const selected = computed(
 export const selectedIssue = computed<Issue | null>(
   () => issues.value?.features.find((issue) => issue.properties.key === issueKey.value) ?? null,
 );
+/** What is kept here, newest first: maps, and images that were opened and never extracted; null while it is not known. */
+export const kept = computed<Kept[] | null>(() => {
+  if (!jobs.value || !images.value) return null;
+  const extracted = new Set(jobs.value.map((job) => job.image.id));
+  const waiting = images.value.filter((image) => !extracted.has(image.id));
+  return [...jobs.value.map((job): Kept => ({ job })), ...waiting.map((image): Kept => ({ image }))].sort((a, b) => since(b) - since(a));
+});
+
+function since(kept: Kept): number {
+  return "job" in kept ? kept.job.created : kept.image.created;
+}
+
 let lastNotice = 0;
 
 /** Show a message; errors stay until they are closed, others leave by themselves. */

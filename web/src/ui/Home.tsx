@@ -1,8 +1,8 @@
 import { useRef } from "preact/hooks";
-import { bytes, kilometres, plural, STATE_WORDS, timeToLive, when } from "../format";
-import { cancelUpload, openDemo, openFile, remove } from "../state/actions";
+import { bytes, kilometres, plural, size, STATE_WORDS, timeToLive, when } from "../format";
+import { cancelUpload, openDemo, openFile, remove, removeImage } from "../state/actions";
 import * as store from "../state/store";
-import type { Job } from "../types";
+import type { Image, Job } from "../types";
 import { Icon } from "./Icon";
 import { Progress } from "./Progress";
 
@@ -65,23 +65,38 @@ function Sending({ name, share }: { name: string; share: number }) {
   );
 }
 
-/** Everything that was extracted here and is still kept. */
+/** Everything that was opened or extracted here and is still kept. */
 export function MapList() {
-  const jobs = store.jobs.value;
-  const kept = store.settings.value?.time_to_live_s;
+  const kept = store.kept.value;
+  const seconds = store.settings.value?.time_to_live_s;
   return (
     <section class="section">
       <h2>Your maps</h2>
-      {jobs?.length === 0 && <Steps />}
-      {jobs && jobs.length > 0 && (
+      {kept?.length === 0 && <Steps />}
+      {kept && kept.length > 0 && (
         <ul class="cards">
-          {jobs.map((job) => (
-            <MapCard key={job.id} job={job} />
-          ))}
+          {kept.map((each) => ("job" in each ? <MapCard key={each.job.id} job={each.job} /> : <ImageCard key={each.image.id} image={each.image} />))}
         </ul>
       )}
-      {jobs && jobs.length > 0 && kept ? <p class="fine">Maps are kept for {timeToLive(kept)}. Download what you need.</p> : null}
+      {kept && kept.length > 0 && seconds ? <p class="fine">Kept for {timeToLive(seconds)} after the last use. Download what you need.</p> : null}
     </section>
+  );
+}
+
+/** An image that was opened and never extracted. */
+function ImageCard({ image }: { image: Image }) {
+  return (
+    <li class="card">
+      <a class="card-link" href={`#/image/${image.id}`}>
+        <strong class="ellipsis">{image.name}</strong>
+        <span class="fine">{when(image.created)}</span>
+        <span class="fine">{size(image)}</span>
+      </a>
+      <span class="chip">Not extracted</span>
+      <button class="quiet square" type="button" aria-label={`Delete ${image.name}`} title="Delete" onClick={() => void removeImage(image)}>
+        <Icon name="trash" />
+      </button>
+    </li>
   );
 }
 

@@ -1,4 +1,5 @@
-import { issueTitle } from "../format";
+import { atStake, issueTitle } from "../format";
+import { pickIssue } from "../state/actions";
 import * as store from "../state/store";
 import { PickList } from "./PickList";
 
@@ -7,23 +8,20 @@ export function IssuesTab() {
   const issues = store.issues.value?.features ?? [];
   return (
     <>
-      <p class="fine">{issues.length ? "Places worth a look, most important first." : "Nothing here needs a second look."}</p>
+      <p class="fine">{issues.length ? "Places worth a look; those that decide about the most road come first." : "Nothing here needs a second look."}</p>
       <PickList
         label="Issues"
         items={issues}
         keyOf={(issue) => issue.properties.key}
         chosen={store.issueKey.value}
-        onPick={(issue) => {
-          store.showIssues.value = true;
-          store.issueKey.value = issue.properties.key;
-        }}
+        onPick={pickIssue}
       >
         {(issue) => (
           <>
             <span class="dot" data-kind={issue.properties.kind} aria-hidden="true" />
             <span class="grow">
               {issueTitle(issue)}
-              <span class="fine block">{issue.properties.reason}</span>
+              <span class="fine block">{[issue.properties.reason, atStake(issue)].filter(Boolean).join("; ")}</span>
             </span>
           </>
         )}

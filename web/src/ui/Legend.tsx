@@ -5,11 +5,11 @@ export function Legend() {
   const drawn = store.edits.value.some((edit) => edit.action === "draw");
   return (
     <div class="legend" role="group" aria-label="Legend">
-      <p>Probability of road</p>
-      <div class="legend-row fine">
+      <p class="legend-title">Probability of road</p>
+      <p class="key">
         ≤ {RAMP_START}
-        <div class="legend-ramp" style={{ backgroundImage: RAMP_GRADIENT }} aria-hidden="true" />1
-      </div>
+        <span class="legend-ramp" style={{ backgroundImage: RAMP_GRADIENT }} aria-hidden="true" />1
+      </p>
       <p class="key">
         <span class="swatch" data-bridged="true" aria-hidden="true" /> bridged gap
         {drawn && (

@@ -107,6 +107,8 @@ function connect(view: MapView): (() => void)[] {
     effect(() => view.select(store.selectedKey.value)),
     effect(() => {
       const edge = store.selected.value;
+      const shown = store.selectedIssue.peek()?.properties.edge ?? null;
+      if (edge && shown !== null && edge.properties.edge === shown) return; // it is seen with its issue
       if (edge && !inSight(view, edge.geometry.coordinates)) view.flyTo(edge.geometry.coordinates, evidenceCovers(view));
     }),
     effect(() => {
@@ -114,7 +116,7 @@ function connect(view: MapView): (() => void)[] {
       view.selectIssue(store.issueKey.value);
       if (!issue) return;
       const { geometry } = issue;
-      view.flyTo(geometry.type === "Point" ? [geometry.coordinates] : geometry.coordinates);
+      view.flyTo(geometry.type === "Point" ? [geometry.coordinates] : geometry.coordinates, store.selected.peek() ? evidenceCovers(view) : 0);
     }),
   ];
 }
