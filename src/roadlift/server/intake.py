@@ -46,7 +46,9 @@ def inspect(*, report: Callable[..., None], name: str, suffix: str, max_pixels: 
             placement = Placement.of(source.native_georef, source.native_shape)
             where = bounds(placement.georef(source.georef), source.native_shape)
         card = find_card(DEFAULT_MODEL)
-        gsd = None if placement.shape is None else card.ground_resolution_m  # what jobs take where none is given
+        gsd = (
+            None if placement.shape is None else card.ground_resolution_m
+        )  # what jobs take where none is given
         found = look(image, card=card, gsd=gsd)
         _write_picture(image, source.native_shape, card)
     except (InputError, LimitError) as error:
