@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -203,3 +204,17 @@ def test_the_server_is_measured():
     assert said("six", times, seconds).startswith("| six | 6 requests, ")
     image = {"id": "x", "bounds": [0.0, 0.0, 0.01, 0.01]}
     assert "/api/images/x/tiles/14/8192/8191.png" in tiles_of(image)
+
+
+def test_only_what_a_browser_could_send_is_uploaded(tmp_path):
+    """Nobody writes to a named pipe: who opens it to read waits for ever."""
+    import kinds
+    from benchmarks.server import hostile_files
+
+    asked = ("a_pipe", "png_of_garbage", "a_mask_cut_short")
+    some = SimpleNamespace(
+        Place=kinds.Place, all_kinds=lambda: {name: kinds.all_kinds()[name] for name in asked}
+    )
+    found = hostile_files(some, tmp_path)
+    assert list(found) == ["png_of_garbage"]
+    assert found["png_of_garbage"].startswith(b"\x89PNG")

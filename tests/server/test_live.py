@@ -79,7 +79,7 @@ def leads_a_group(process):
         return False
 
 
-def is_gone(process, *, seconds=5):
+def is_gone(process, *, seconds=30):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
