@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_heads_that_do_not_end_are_closed(monkeypatch):
     assert asyncio.run(go()) == 2
 
 
-def test_killed_in_mid_job(tmp_path, scene):
+def test_killed_in_mid_job(tmp_path, scene, monkeypatch):
     """SIGKILL: the workers go too, and the next start runs the job again. SIGTERM ends at once, streams or not."""
     with served(tmp_path) as (client, process):
         image = upload(client, scene.read_bytes(), "town.tif")
@@ -185,6 +186,8 @@ def test_killed_in_mid_job(tmp_path, scene):
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert all(is_gone(worker) for worker in workers)
+    temporary = tempfile.mkdtemp()  # pytest's own is too long a path for a socket
+    monkeypatch.setenv("TMPDIR", temporary)
     with served(tmp_path) as (client, process):
         found = wait(client, job["id"])
         assert found["state"] == "done", found["error"]
@@ -199,6 +202,8 @@ def test_killed_in_mid_job(tmp_path, scene):
             process.wait(timeout=10)
             assert time.monotonic() - started < 6
         assert all(is_gone(worker) for worker in workers)
+        assert process.returncode == 0
+        Path(temporary).rmdir()  # nothing is left in it
         said = process.stderr.read()
         assert "Traceback" not in said, said
 

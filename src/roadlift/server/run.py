@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 import h11
@@ -52,7 +53,9 @@ def serve(options: ServerOptions, *, ready: Callable[[str], None]) -> None:
         )
         host = f"[{options.host}]" if ":" in options.host else options.host
         ready(f"http://{host}:{listener.getsockname()[1]}")
-        _Server(config, app).run(sockets=[listener])
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: Python cleans up behind itself
+        with suppress(KeyboardInterrupt):
+            _Server(config, app).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
