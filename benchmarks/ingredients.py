@@ -37,7 +37,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "encoder: random weights": {"start": "random"},
     "`unet` of width 16": {"architecture": "unet"},
     "encoder: Lite0 to stride 16": {"architecture": "lite0-unet-os16"},
-    "encoder: Lite2 to stride 16": {"architecture": "lite2-unet-os16"},
     "augmentation: no light": {"light_share": 0.0},
     "augmentation: no scale": {"scale_octaves": 0.0},
     "loss: cross-entropy alone": {"dice_weight": 0.0},

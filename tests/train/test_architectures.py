@@ -19,7 +19,12 @@ from roadlift.train.quantise import quantise
 
 LITE = {"pretrained": False, "decoder": (8, 8, 8, 8)}
 # Smaller variants, to be quick; an architecture that is not listed is built as it is.
-SMALL = {"lite0-unet": LITE, "lite2-unet": LITE, "unet": {"width": 4, "depth": 4}}
+SMALL = {
+    "lite0-unet": LITE,
+    "lite0-unet-os16": LITE | {"decoder": (8, 8, 8)},
+    "lite2-unet": LITE,
+    "unet": {"width": 4, "depth": 4},
+}
 SCENE = render(1, shape=(64, 64))
 
 
@@ -134,7 +139,7 @@ def test_every_architecture_overfits_one_image(model):
 
 
 def test_unknown_architecture_names_the_known_ones():
-    with pytest.raises(UsageError, match="lite0-unet, lite2-unet, unet"):
+    with pytest.raises(UsageError, match="lite0-unet, lite0-unet-os16, lite2-unet, unet"):
         architecture("resnet")
 
 

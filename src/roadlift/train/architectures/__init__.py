@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import keras
 
 from roadlift.errors import UsageError
-from roadlift.train.architectures.lite_unet import lite0_unet, lite0_unet_os16, lite2_unet, lite2_unet_os16
+from roadlift.train.architectures.lite_unet import lite0_unet, lite0_unet_os16, lite2_unet
 from roadlift.train.architectures.unet import unet
 
 
@@ -30,7 +30,6 @@ ARCHITECTURES = {
     "lite0-unet": Architecture(lite0_unet, stride=32),
     "lite0-unet-os16": Architecture(lite0_unet_os16, stride=16),
     "lite2-unet": Architecture(lite2_unet, stride=32),
-    "lite2-unet-os16": Architecture(lite2_unet_os16, stride=16),
     "unet": Architecture(unet, stride=16),
 }
 

@@ -78,18 +78,6 @@ def lite0_unet_os16(
     return lite_unet(0, stages=STAGES_TO_STRIDE_16, decoder=decoder, pretrained=pretrained)
 
 
-def lite2_unet_os16(
-    *, decoder: tuple[int, ...] = DECODER_FROM_STRIDE_16, pretrained: bool = True
-) -> keras.Model:
-    """Build the same with EfficientNet-Lite2, wider and deeper.
-
-    Example:
-        >>> lite2_unet_os16(pretrained=False).count_params() < lite0_unet(pretrained=False).count_params() / 2
-        True
-    """
-    return lite_unet(2, stages=STAGES_TO_STRIDE_16, decoder=decoder, pretrained=pretrained)
-
-
 def lite_unet(
     variant: int,
     *,
