@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from roadlift.errors import OutputError
 from roadlift.imagery import Grid, TileStore, Window, tiles_in
 
-GRID = Grid((150, 130), core=64, halo=32)
+GRID = Grid((150, 130), core=(64, 64), halo=32)
 
 
 def _values(shape=GRID.shape, seed=0):

@@ -22,7 +22,8 @@ def test_with_enough_memory_nothing_is_given_up(network):
     plan = _plan(network)
     assert (plan.tile_size, plan.halo, plan.threads, plan.batch_size, plan.notes) == (1024, 8, 2, 1, ())
     assert plan.expected_memory <= 10**9
-    assert "1024 px" in plan.render()
+    assert plan.core == (1000, 1000)
+    assert "1000 x 1000 px" in plan.render()
 
 
 @given(st.integers(300, 3000), st.integers(1, 16), st.integers(1, 8), st.sampled_from([256, 1024, 2048]))

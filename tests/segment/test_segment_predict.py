@@ -43,9 +43,11 @@ def test_tiles_equal_the_whole_image(
     stats = predict(source, network, sink, PredictOptions(tile_size=tile_size, **PLAIN))
     assert np.array_equal(sink.array, whole(network, source))
     assert (sink.times == 1).all()
-    side = -(-min(tile_size, max(shape)) // 8) * 8
-    assert stats.tiles == -(-shape[0] // side) * -(-shape[1] // side)
-    assert stats.network_pixels == stats.tiles * (side + 16) ** 2
+    largest = -(-tile_size // 8) * 8
+    down, across = (-(-extent // largest) for extent in shape)
+    rows, cols = (-(-extent // (8 * count)) * 8 for extent, count in zip(shape, (down, across), strict=True))
+    assert stats.tiles == down * across
+    assert stats.network_pixels == stats.tiles * (rows + 16) * (cols + 16)
     assert (stats.skipped, stats.pixels) == (0, shape[0] * shape[1])
 
 
@@ -133,7 +135,7 @@ def test_a_constant_image_stays_constant_through_a_real_network(
 @pytest.mark.parametrize("blend", ["linear", "hann"])
 def test_blending_is_the_weighted_mean_of_whole_tiles(make_sink: Any, blend: str) -> None:
     """Against a direct sum over the whole raster, on random tiles."""
-    grid = Grid((50, 41), core=16, halo=8, multiple=8)
+    grid = Grid((50, 41), core=(16, 16), halo=8, multiple=8)
     generator = np.random.default_rng(1)
     blender, sink = SeamBlender(grid, blend), make_sink(grid.shape)
     total, weight = np.zeros((100, 100)), np.zeros((100, 100))
@@ -246,7 +248,7 @@ def test_order_threads_progress_and_times(network: Model, make_source: Any, make
         PredictOptions(tile_size=16, **PLAIN),
         progress=lambda *done: calls.append(done),
     )
-    assert sink.windows == [tile.core for tile in Grid((64, 48), core=16, halo=8, multiple=8)]
+    assert sink.windows == [tile.core for tile in Grid((64, 48), core=(16, 16), halo=8, multiple=8)]
     assert calls == [(done, 12) for done in range(1, 13)]
     assert (source.threads, sink.threads) == ({"roadlift-read"}, {"roadlift-write"})
     assert min(stats.read_seconds, stats.network_seconds, stats.write_seconds) > 0
@@ -319,9 +321,9 @@ def test_options_that_are_not_allowed(options: dict[str, Any], message: str) -> 
 def test_sizes_are_rounded_to_the_stride_and_to_the_raster(network: Model) -> None:
     card = network.card
     grid = tile_grid((1000, 2000), card, PredictOptions())
-    assert (grid.core, grid.halo, grid.multiple) == (1024, 8, 8)
-    assert tile_grid((400, 398), card, PredictOptions()).core == 400
-    assert tile_grid((1000, 2000), card, PredictOptions(tile_size=1001, halo=9)).core == 1008
+    assert (grid.core, grid.halo, grid.multiple) == ((1000, 1000), 8, 8)
+    assert tile_grid((400, 398), card, PredictOptions()).core == (400, 400)
+    assert tile_grid((2016, 3000), card, PredictOptions(tile_size=1001, halo=9)).core == (1008, 1000)
     assert tile_grid((1000, 2000), card, PredictOptions(halo=9)).halo == 16
     assert tile_grid((1000, 2000), card, PredictOptions(exact=True)).halo == 16
     assert tile_grid((1000, 2000), card, PredictOptions(blend="hann")).halo == 128

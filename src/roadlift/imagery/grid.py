@@ -69,7 +69,7 @@ class Grid:
 
     Attributes:
         shape: (rows, cols) of the raster.
-        core: Side of a tile's core in pixels, a multiple of ``multiple``.
+        core: (rows, cols) of a tile's core, multiples of ``multiple``.
         halo: Margin around it in pixels, a multiple of ``multiple``.
         multiple: What the network's input must be a multiple of.
 
@@ -77,42 +77,58 @@ class Grid:
         UsageError: A size is not positive or not a multiple.
 
     Example:
-        >>> len(Grid((100, 200), core=64, halo=32))
-        8
+        >>> len(Grid((100, 200), core=(64, 96), halo=32))
+        6
     """
 
     shape: tuple[int, int]
-    core: int = 1024
-    halo: int = 128
+    core: tuple[int, int]
+    halo: int
     multiple: int = 32
 
     def __post_init__(self) -> None:
         if min(self.shape) < 1:
             raise UsageError(f"The raster has shape {self.shape}; both sides must be at least 1 pixel.")
-        if self.core < 1 or self.core % self.multiple:
+        if min(self.core) < 1 or any(side % self.multiple for side in self.core):
             raise UsageError(
-                f"The tile size is {self.core}; it must be a positive multiple of {self.multiple}."
+                f"The tile size is {self.core}; both sides must be positive multiples of {self.multiple}."
             )
         if self.halo < 0 or self.halo % self.multiple:
             raise UsageError(
                 f"The halo is {self.halo}; it must be 0 or a positive multiple of {self.multiple}."
             )
 
+    @classmethod
+    def lay(cls, shape: tuple[int, int], largest: int, *, halo: int, multiple: int = 32) -> Grid:
+        """Lay tiles with cores of at most ``largest`` pixels a side, as few as possible and then as small as possible.
+
+        Tiles at the lower and right border stick out of the raster by less than ``multiple`` pixels a tile, so hardly a
+        pixel is computed in vain.
+
+        Example:
+            >>> Grid.lay((4500, 6000), 1024, halo=64).core
+            (928, 1024)
+        """
+        counts = [-(-extent // largest) for extent in shape]
+        rows, cols = (
+            -(-extent // (count * multiple)) * multiple for extent, count in zip(shape, counts, strict=True)
+        )
+        return cls(shape, (rows, cols), halo, multiple)
+
     @property
     def tiles_down(self) -> int:
         """Number of tile rows."""
-        return -(-self.shape[0] // self.core)
+        return -(-self.shape[0] // self.core[0])
 
     @property
     def tiles_across(self) -> int:
         """Number of tile columns."""
-        return -(-self.shape[1] // self.core)
+        return -(-self.shape[1] // self.core[1])
 
     @property
     def read_shape(self) -> tuple[int, int]:
         """(rows, cols) of every tile's read window."""
-        side = self.core + 2 * self.halo
-        return side, side
+        return self.core[0] + 2 * self.halo, self.core[1] + 2 * self.halo
 
     def __len__(self) -> int:
         return self.tiles_down * self.tiles_across
@@ -124,5 +140,5 @@ class Grid:
         if not 0 <= index < len(self):
             raise IndexError(index)
         row, col = divmod(index, self.tiles_across)
-        full = Window(row * self.core, col * self.core, self.core, self.core)
+        full = Window(row * self.core[0], col * self.core[1], *self.core)
         return Tile(index, full.clip(self.shape), full.pad(self.halo))

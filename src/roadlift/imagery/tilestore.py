@@ -56,7 +56,7 @@ class TileStore:
 
     Example:
         >>> import tempfile
-        >>> store = TileStore(Path(tempfile.mkdtemp()), Grid((40, 50), core=32, halo=0))
+        >>> store = TileStore(Path(tempfile.mkdtemp()), Grid((40, 50), core=(32, 32), halo=0))
         >>> with store.writer("run") as writer:
         ...     for tile in store.grid:
         ...         writer.write(tile, np.full(store.kept(tile).shape, tile.index, np.uint8))
@@ -243,8 +243,9 @@ class TileWriter:
 
 def tiles_in(grid: Grid, window: Window) -> Iterator[Tile]:
     """Tiles whose cores touch a window inside the raster, row by row."""
-    for down in range(window.row // grid.core, -(-(window.row + window.height) // grid.core)):
-        for across in range(window.col // grid.core, -(-(window.col + window.width) // grid.core)):
+    rows, cols = grid.core
+    for down in range(window.row // rows, -(-(window.row + window.height) // rows)):
+        for across in range(window.col // cols, -(-(window.col + window.width) // cols)):
             yield grid[down * grid.tiles_across + across]
 
 

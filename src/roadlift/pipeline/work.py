@@ -237,6 +237,7 @@ def _prepared(
             "image": image_identity,
             "model": _model_identity(model),
             "options": options.deciding(),
+            "tiles": {"core": list(grid.core), "halo": grid.halo},
         }
         yield _Ready(image, source, model, options, prediction, plan, grid, stretch), identity
 

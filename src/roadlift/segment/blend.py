@@ -168,19 +168,21 @@ class BlendedTiles:
         return self.store.shape
 
     @cached_property
-    def _taper(self) -> NDArray[np.uint32]:
-        return taper(self.store.grid.read_shape[0], 2 * self.store.grid.halo, self.blend)
+    def _tapers(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        grid = self.store.grid
+        rows, cols = (taper(side, 2 * grid.halo, self.blend) for side in grid.read_shape)
+        return rows, cols
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Return the blended pixels of a window inside the raster; 255 where no tile has data."""
         total, weight = np.zeros(window.shape, np.uint32), np.zeros(window.shape, np.uint32)
         for tile in tiles_in(self.store.grid, window.pad(self.store.grid.halo).clip(self.shape)):
-            kept = self.store.kept(tile)
+            kept, (row_taper, col_taper) = self.store.kept(tile), self._tapers
             part = kept.intersect(window)
             if part.height and part.width:
                 values = self.store.read_tile(tile)[part.shift(-kept.row, -kept.col).slices]
                 rows, cols = part.shift(-tile.read.row, -tile.read.col).slices
-                shares = (self._taper[rows, None] * self._taper[cols]) * (values != _NO_DATA)
+                shares = (row_taper[rows, None] * col_taper[cols]) * (values != _NO_DATA)
                 place = part.shift(-window.row, -window.col).slices
                 total[place] += shares * values
                 weight[place] += shares

@@ -20,8 +20,8 @@ class PredictOptions:
     """How an image is cut, scaled and put together.
 
     Attributes:
-        tile_size: Core of a tile in pixels, rounded up to a multiple of the model's stride; smaller when the
-            raster is.
+        tile_size: Largest side of a tile's core in pixels, rounded up to a multiple of the model's stride; the tiles
+            share the raster evenly.
         halo: Margin read around each core in pixels, rounded up likewise; None is the model card's.
         exact: Take the card's exact halo: the result no longer depends on the tiling.
         blend: ``none`` (halo and crop), ``linear`` or ``hann`` (neighbouring tiles fade into each other).
@@ -78,18 +78,19 @@ def tile_grid(shape: tuple[int, int], card: ModelCard, options: PredictOptions) 
     Args:
         shape: Rows and columns of the raster.
         card: The model's card; all sizes are rounded up to its stride.
-        options: Tile size, halo, blend.
+        options: Largest tile size, halo, blend.
 
     Raises:
         UsageError: When the overlap is larger than the tile.
     """
-    core = min(_round_up(options.tile_size, card.stride), _round_up(max(shape), card.stride))
+    largest = _round_up(options.tile_size, card.stride)
     if options.blend == "none":
         halo = card.exact_halo if options.exact else card.halo if options.halo is None else options.halo
     else:
+        core = min(Grid.lay(shape, largest, halo=0, multiple=card.stride).core)
         overlap = core // 4 if options.overlap is None else options.overlap
         halo = min((overlap + 1) // 2, core // 2 // card.stride * card.stride)
-    return Grid(shape, core=core, halo=_round_up(halo, card.stride), multiple=card.stride)
+    return Grid.lay(shape, largest, halo=_round_up(halo, card.stride), multiple=card.stride)
 
 
 def _round_up(value: int, multiple: int) -> int:

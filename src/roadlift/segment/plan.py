@@ -85,7 +85,8 @@ class Plan:
     Attributes:
         max_memory: Bytes that it may hold.
         expected_memory: Bytes that it will hold at most, by the planner's arithmetic.
-        tile_size: Core of a tile in pixels.
+        tile_size: Largest side of a tile's core in pixels.
+        core: (rows, cols) of the cores, in pixels.
         halo: Margin around it in pixels.
         threads: Tiles that are computed at the same time.
         batch_size: Tiles handed to the network at once.
@@ -93,13 +94,14 @@ class Plan:
         notes: What the memory costs, in words.
 
     Example:
-        >>> Plan(2 * 10**9, 640_000_000, 1024, 64, 2, 1, 256_000_000, ()).render()
-        'tiles of 1024 px with margins of 64 px, 2 at a time, cache 256 MB: at most 640 MB of 2000 MB'
+        >>> Plan(2 * 10**9, 640_000_000, 1024, (928, 1024), 64, 2, 1, 256_000_000, ()).render()
+        'tiles of 928 x 1024 px with margins of 64 px, 2 at a time, cache 256 MB: at most 640 MB of 2000 MB'
     """
 
     max_memory: int
     expected_memory: int
     tile_size: int
+    core: tuple[int, int]
     halo: int
     threads: int
     batch_size: int
@@ -109,7 +111,7 @@ class Plan:
     def render(self) -> str:
         """Return one line of text."""
         return (
-            f"tiles of {self.tile_size} px with margins of {self.halo} px, {self.threads} at a time, cache "
+            f"tiles of {self.core[0]} x {self.core[1]} px with margins of {self.halo} px, {self.threads} at a time, cache "
             f"{self.cache / 1e6:.0f} MB: at most {self.expected_memory / 1e6:.0f} MB of {self.max_memory / 1e6:.0f} MB"
         )
 
@@ -228,6 +230,7 @@ def _plans(
                 yield Plan(
                     max_memory,
                     BASE_BYTES + working + cache,
+                    tile,
                     grid.core,
                     grid.halo,
                     at_once,
