@@ -66,15 +66,15 @@ def bridge_gaps(
     Returns:
         The graph with the bridges as edges of their own, their lines, and their costs in pixels.
     """
-    ends = np.flatnonzero((graph.degree == 1) & ~graph.border)
-    if max_length <= 0 or max_cost <= 0 or not len(ends):
+    if max_length <= 0 or max_cost <= 0:
         return graph, Polylines.of([]), np.empty(0)
+    ends = np.flatnonzero((graph.degree == 1) & ~graph.border)
     dense = graph.lines.resampled(1.0)
     gaps = sorted(_find_gaps(graph, dense, ends, raster, max_length, max_cost), key=lambda gap: gap.cost)
     target_node = _nodes_of_vertices(graph, dense)
     chosen = _choose(gaps, target_node)
-    if not chosen:
-        return graph, Polylines.of([]), np.empty(0)
+    if not chosen:  # the vertices of a line must not depend on whether there is a gap elsewhere
+        return replace(graph, lines=dense), Polylines.of([]), np.empty(0)
     return _insert(graph, dense, chosen), Polylines.of([gap.path for gap in chosen]), _costs(chosen)
 
 

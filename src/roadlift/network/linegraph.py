@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CHAIN_EDGES = 2
 """Edges at a node that is neither an end nor a junction."""
+BATCH_PX = 1_000_000
+"""Length of the lines whose pixels are looked at at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,17 +96,11 @@ class LineGraph:
         Args:
             reach: (2 * edges,) pixels along the line from the node to the place that is looked at.
         """
-        dense = self.lines.resampled(1.0)
-        steps = np.minimum(np.round(reach).astype(np.int64), np.tile(dense.counts - 1, 2))
-        steps = np.maximum(steps, 1).reshape(2, -1)
-        away = np.concatenate(
-            [
-                dense.coordinates[dense.first + steps[0]] - dense.starts,
-                dense.coordinates[dense.last - steps[1]] - dense.ends,
-            ]
-        )
-        unit: Floats = away / np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-9)[:, None]
-        return unit
+        unit = np.empty((2, len(self.lines), 2))
+        for batch in self.lines.batches(BATCH_PX):
+            lines = self.lines.take(np.arange(batch.start, batch.stop))
+            unit[:, batch] = _headings(lines, reach.reshape(2, -1)[:, batch])
+        return unit.reshape(-1, 2)
 
     def moved(self, nodes: Floats) -> LineGraph:
         """Return the graph with its nodes elsewhere, (nodes, 2); the ends of the lines follow."""
@@ -112,6 +108,20 @@ class LineGraph:
         coordinates[self.lines.first] = nodes[self.u]
         coordinates[self.lines.last] = nodes[self.v]
         return replace(self, nodes=nodes, lines=self.lines.moved(coordinates))
+
+
+def _headings(lines: Polylines, reach: Floats) -> Floats:
+    """Unit vectors away from both ends, (2, lines, 2)."""
+    dense = lines.resampled(1.0)
+    steps = np.maximum(np.minimum(np.round(reach).astype(np.int64), dense.counts - 1), 1)
+    away = np.stack(
+        [
+            dense.coordinates[dense.first + steps[0]] - dense.starts,
+            dense.coordinates[dense.last - steps[1]] - dense.ends,
+        ]
+    )
+    unit: Floats = away / np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)[..., None]
+    return unit
 
 
 def merge_through_nodes(graph: LineGraph) -> LineGraph:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pyproj import CRS, Geod, Transformer
 
+from roadlift.imagery.grid import Window
+from roadlift.network.linegraph import BATCH_PX
 from roadlift.network.profile import read_profiles
+from roadlift.network.raster import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +62,21 @@ def measure_lines(
         skip_u: (lines,) pixels at the beginning of each line not to measure the width on.
         skip_v: (lines,) the same at its end.
     """
+    parts = [
+        _measure_part(lines.take(np.arange(batch.start, batch.stop)), raster, max_width, skip_u[batch], skip_v[batch])
+        for batch in lines.batches(BATCH_PX)
+    ]
+    return LineMeasures(*(np.concatenate(values) for values in zip(*map(astuple, parts), strict=True)))
+
+
+def _measure_part(
+    lines: Polylines, raster: Raster, max_width: float, skip_u: Floats, skip_v: Floats
+) -> LineMeasures:
+    """Measure some of the lines, in the part of the raster that surrounds them."""
+    window = _surroundings(lines, raster.shape, max_width)
+    if window.shape != raster.shape:
+        raster = Part(raster, window)
+        lines = lines.moved(lines.coordinates - np.array([window.row, window.col]))
     dense = lines.resampled(1.0)
     profile = read_profiles(dense, raster, max_width=max_width)
     on_line, width = profile.on_line, profile.left + profile.right
@@ -72,6 +90,15 @@ def measure_lines(
     width = np.where(measured, median, narrow)
     smallest, tenth = percentiles(dense.owner, on_line, len(dense), (0.0, 0.1))
     return LineMeasures(width, spread, measured, _mean(dense.owner, on_line, len(dense)), smallest, tenth)
+
+
+def _surroundings(lines: Polylines, shape: tuple[int, int], max_width: float) -> Window:
+    """Find the part of the raster that the profiles of lines can reach; all of it where there are none."""
+    if not len(lines):
+        return Window(0, 0, *shape)
+    low = np.floor(lines.coordinates.min(axis=0)).astype(np.int64)
+    size = np.ceil(lines.coordinates.max(axis=0)).astype(np.int64) - low + 1
+    return Window(*low.tolist(), *size.tolist()).pad(int(max_width / 2) + 4).clip(shape)
 
 
 def _mean(group: Integers, value: Floats, groups: int) -> Floats:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,8 +62,26 @@ class Polylines:
         counts = np.asarray(shapely.get_num_points(array), dtype=np.int64)
         return cls(shapely.get_coordinates(array), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
+    @classmethod
+    def concatenated(cls, parts: Sequence[Polylines]) -> Polylines:
+        """Put the lines of several one after another."""
+        counts = np.concatenate([np.empty(0, dtype=np.int64), *(part.counts for part in parts)])
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(np.concatenate([np.empty((0, 2)), *(part.coordinates for part in parts)]), offsets)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def batches(self, length: float) -> Iterator[slice]:
+        """Cut the lines into runs of neighbours that are about so long together, at least one run.
+
+        Example:
+            >>> list(Polylines.of([[(0, 0), (0, 3)], [(1, 1), (4, 5)], [(0, 0), (0, 9)]]).batches(8))
+            [slice(0, 2, None), slice(2, 3, None)]
+        """
+        number = (np.cumsum(self.lengths) // length).astype(np.int64)
+        cuts = np.flatnonzero(np.diff(number)) + 1
+        yield from (slice(int(begin), int(end)) for begin, end in pairwise([0, *cuts, len(self)]))
 
     def __getitem__(self, index: int) -> Floats:
         return self.coordinates[self.offsets[index] : self.offsets[index + 1]]

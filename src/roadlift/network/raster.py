@@ -56,6 +56,23 @@ class ArrayRaster:
         return self.values[window.slices]
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A window of a raster as a raster of its own."""
+
+    whole: Raster
+    window: Window
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.window.shape
+
+    def read(self, window: Window) -> Bytes:
+        """Return the pixels of a window inside the part."""
+        return self.whole.read(window.shift(self.window.row, self.window.col))
+
+
 def as_raster(probability: Bytes | Raster) -> Raster:
     """Give an array the form of a raster; a raster stays as it is."""
     return ArrayRaster(probability) if isinstance(probability, np.ndarray) else probability

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -11,6 +11,7 @@ import pandas as pd
 from pyproj import CRS
 
 from roadlift.errors import InputError
+from roadlift.network.blocks import draw_in_blocks, margin_px
 from roadlift.network.bridge import bridge_gaps
 from roadlift.network.build import NetworkParts
 from roadlift.network.centre import centre_lines
@@ -18,6 +19,7 @@ from roadlift.network.classes import class_hints
 from roadlift.network.continuation import widths_of_continued_roads
 from roadlift.network.corners import split_at_corners
 from roadlift.network.crossings import join_split_crossings
+from roadlift.network.finding import Finding
 from roadlift.network.frame import leave_straight, reach_border
 from roadlift.network.junctions import contract_links, meet_on_axes
 from roadlift.network.linegraph import CHAIN_EDGES, LineGraph, merge_through_nodes
@@ -49,16 +51,6 @@ DIRECTIONS = 16
 BESIDE_NO_DATA_PX = 2.0
 WIDE_SHARE = 0.5  # of a line: the rest leads there
 DECIMALS = 6  # of a pixel; the same place computed in two ways is the same
-
-
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """Lines (in pixels) that a person may want to look at, why, and what a bridge cost in metres."""
-
-    kind: str
-    reason: str
-    lines: Polylines
-    cost_m: NDArray[np.float64] | float = np.nan
 
 
 def vectorize(
@@ -98,13 +90,14 @@ def vectorize(
     options = options or NetworkOptions()
     _check_raster(probability, ground_resolution_m)
     raster = as_raster(probability)
-    graph, findings = trace_roads(raster, ground_resolution_m=ground_resolution_m, options=options)
-    graph, cleaned = clean(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
-    graph, drawn = draw(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
+
+    def draw_part(part: Raster) -> tuple[LineGraph, list[Finding]]:
+        return find_lines(part, ground_resolution_m=ground_resolution_m, options=options)
+
+    graph, findings = draw_in_blocks(raster, draw_part, margin=margin_px(ground_resolution_m))
     measures = _measure(graph, raster, ground_resolution_m, options)
     crs = _geodetic_crs(georef)
     doubtful = (measures["probability"] < options.threshold).to_numpy() & ~graph.bridged
-    findings += cleaned + drawn
     findings.append(Finding("doubtful", "mean probability below the threshold", graph.lines.take(doubtful)))
     slivers = find_slivers(
         graph.lines,
@@ -126,6 +119,16 @@ def _check_raster(probability: Bytes | Raster, ground_resolution_m: float) -> No
     if not ground_resolution_m > 0:
         message = f"ground_resolution_m is {ground_resolution_m}; it must be above 0 (metres per pixel)"
         raise InputError(message)
+
+
+def find_lines(
+    raster: Raster, *, ground_resolution_m: float, options: NetworkOptions
+) -> tuple[LineGraph, list[Finding]]:
+    """Do all that looks at areas and pixels: the finished lines, and what was done on the way."""
+    graph, found = trace_roads(raster, ground_resolution_m=ground_resolution_m, options=options)
+    graph, cleaned = clean(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
+    graph, drawn = draw(graph, raster, ground_resolution_m=ground_resolution_m, options=options)
+    return graph, [*found, *cleaned, *drawn]
 
 
 def trace_roads(
