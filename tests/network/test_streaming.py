@@ -34,7 +34,7 @@ class Windows:
 
     def read(self, window: Window) -> np.ndarray:
         assert window == window.clip(self.shape)
-        self.largest = max(self.largest, window.height)
+        self.largest = max(self.largest, window.height * window.width)
         return self._values[window.slices].copy()
 
 
@@ -90,7 +90,7 @@ def test_only_strips_are_read() -> None:
     found = roads_in_strips(raster, 64 * 90)
     assert_same(found, roads_in_strips(values, 1 << 23))
     assert len(found.edges) == 1
-    assert raster.largest < 64 + 2 * 40
+    assert raster.largest < (64 + 2 * 40) * 90
 
 
 def test_seventy_thousand_pixels_wide() -> None:

@@ -1,5 +1,5 @@
+from .blocks import road_masks as road_masks
 from .join import merge as merge
-from .mask import find_roads as find_roads
 from .mask import road_mask as road_mask
 from .options import NetworkOptions as NetworkOptions
 from .raster import Raster as Raster

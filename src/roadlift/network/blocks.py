@@ -20,14 +20,16 @@ from roadlift.network.chains import label_groups
 from roadlift.network.cut import cut_to_area
 from roadlift.network.finding import Finding, collected
 from roadlift.network.linegraph import LineGraph, merge_through_nodes
+from roadlift.network.mask import find_roads
 from roadlift.network.polylines import Polylines
-from roadlift.network.raster import Part
+from roadlift.network.raster import Part, as_raster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from roadlift.network.options import NetworkOptions
     from roadlift.network.raster import Raster
 
     Floats = NDArray[np.float64]
@@ -114,6 +116,25 @@ def draw_in_blocks(raster: Raster, draw: Draw, *, margin: int) -> tuple[LineGrap
         moved = [Finding(one.kind, one.reason, at, one.cost_m) for one, at in zip(found, lines, strict=True)]
         findings += [one.take(place.owns(_middles(one.lines), 0.0)) for one in moved]
     return _stitched(shares), collected(findings)
+
+
+def road_masks(
+    probability: NDArray[np.uint8] | Raster, *, ground_resolution_m: float, options: NetworkOptions
+) -> Iterator[tuple[Window, Booleans]]:
+    """Do what `road_mask` does for a raster of any size: the cores of its blocks, each with its part of the mask.
+
+    Args:
+        probability: as for `vectorize`.
+        ground_resolution_m: metres per pixel.
+        options: thresholds and areas.
+    """
+    raster = as_raster(probability)
+    for block in blocks_of(raster.shape, margin=margin_px(ground_resolution_m)):
+        part = Part(raster, block.window)
+        roads = find_roads(part, ground_resolution_m=ground_resolution_m, options=options).roads
+        core = block.core.shift(-block.window.row, -block.window.col)
+        mask = roads.to_mask(core.row, core.row + core.height)
+        yield block.core, mask[:, core.slices[1]]
 
 
 def _shifted(graph: LineGraph, origin: Floats) -> LineGraph:

@@ -70,13 +70,11 @@ def write_probability(path: str | Path, work: Work, *, overwrite: bool) -> None:
 
 def _write_mask(path: str | Path, work: Work, *, overwrite: bool) -> None:
     raster, options = work.raster, work.options.network(work.model.card)
-    found = network.find_roads(raster, ground_resolution_m=work.source.ground_resolution_m, options=options)
+    resolution = work.source.ground_resolution_m
     with MaskWriter(path, raster.shape, work.source.georef, overwrite=overwrite) as writer:
-        for window in _windows(raster.shape):
-            mask = found.roads.to_mask(window.row, window.row + window.height)
-            part = mask[:, window.col : window.col + window.width]
+        for window, mask in network.road_masks(raster, ground_resolution_m=resolution, options=options):
             no_data = raster.read(window) == NO_DATA
-            writer.write(window, np.where(no_data, NO_DATA, part).astype(np.uint8))
+            writer.write(window, np.where(no_data, NO_DATA, mask).astype(np.uint8))
 
 
 def _windows(shape: tuple[int, int]) -> Iterator[Window]:
