@@ -72,3 +72,20 @@ def test_extract_takes_a_folder_with_everything_beside(tiles, tmp_path):
 
 def test_inspect_says_what_the_mosaic_is(tiles):
     assert "a mosaic of 4 images" in _run("inspect", tiles / "items.json")
+
+
+def test_images_that_overlap_give_every_road_once(tiles, tmp_path):
+    """Four overlapping images in one command; of the first the half that the second shows too is no data."""
+    paths = sorted((tiles / "tiles").iterdir())
+    collar = tmp_path / "collar.tif"
+    with rasterio.open(paths[0]) as file:
+        pixels = file.read()
+        pixels[:, :, 145:] = 0
+        with rasterio.open(collar, "w", **file.profile | {"nodata": 0}) as tile:
+            tile.write(np.where(pixels == 0, 1, pixels) * (np.arange(160) < 145).astype(np.uint8))
+    _run("extract", collar, *paths[1:], tmp_path / "roads.gpkg")
+    _run("extract", tiles / "whole.tif", tmp_path / "whole.gpkg")
+    found, whole = (gpd.read_file(tmp_path / name, layer="edges") for name in ("roads.gpkg", "whole.gpkg"))
+    assert found.length_m.sum() == pytest.approx(whole.length_m.sum(), rel=0.03)
+    beside = found.union_all().buffer(6)
+    assert whole.union_all().difference(beside).length < 0.03 * whole.length_m.sum()

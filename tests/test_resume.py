@@ -1,9 +1,12 @@
 """Killed at any moment, on a full disk, with other options: what is finished is kept, and the result is the same."""
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
-from functools import cache
+from functools import cache, partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 
 import roadlift
 from roadlift.cli import cli
-from roadlift.errors import OutputError, UsageError
+from roadlift.errors import InputError, OutputError, UsageError
 from roadlift.imagery import NO_DATA, journal_folder
 from roadlift.pipeline import (
     ExtractOptions,
@@ -261,3 +264,58 @@ def test_ways_to_share_do_not_mix(image, tmp_path):
     ):
         found = CliRunner().invoke(cli, ["extract", str(image), str(tmp_path / "a.gpkg"), *options])
         assert isinstance(found.exception, UsageError)
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """An image of which two cells cannot be read: 2 x 128 x 128 of 1024 x 512 pixels."""
+    path = tmp_path / "damaged.tif"
+    profile = {
+        "driver": "GTiff",
+        "count": 3,
+        "dtype": "uint8",
+        "height": 1024,
+        "width": 512,
+        "crs": "EPSG:32619",
+    }
+    profile |= {
+        "transform": rasterio.Affine(1, 0, 300_000, 0, -1, 4_700_000),
+        "tiled": True,
+        "compress": "deflate",
+    }
+    with rasterio.open(path, "w", **profile | {"blockxsize": 128, "blockysize": 128}) as file:
+        file.write(np.moveaxis(np.tile(render(3, shape=(512, 512)).image, (2, 1, 1)), 2, 0))
+    with rasterio.open(path) as file:
+        names = ("BLOCK_OFFSET_1_4", "BLOCK_OFFSET_3_6")
+        offsets = [int(file.get_tag_item(name, "TIFF", bidx=1)) for name in names]
+    content = bytearray(path.read_bytes())
+    for offset in offsets:
+        content[offset + 10 : offset + 200] = b"x" * 190
+    path.write_bytes(content)
+    return path
+
+
+def test_what_is_lost_is_counted_over_all_runs(damaged, tmp_path, monkeypatch):
+    options = ExtractOptions(tile_size=128, on_read_error="nodata")
+    with pytest.raises(KeyboardInterrupt):
+        predict(damaged, tmp_path / "p.tif", options, compute=_Interrupt(after=18))
+    (notes,) = (tmp_path / "p.tif.roadlift").glob("*.lost")
+    assert [json.loads(line)["row"] for line in notes.read_text().splitlines()] == [512]
+    monkeypatch.setattr("roadlift.imagery.source.MAX_UNREADABLE", 0.04)  # one cell is 3.1 %, both are 6.3 %
+    with pytest.raises(InputError, match=r"6% of the pixels or more are lost"):
+        predict(damaged, tmp_path / "p.tif", options)
+    monkeypatch.setattr("roadlift.imagery.source.MAX_UNREADABLE", 0.07)
+    predict(damaged, tmp_path / "p.tif", options)
+    with rasterio.open(tmp_path / "p.tif") as file:
+        assert (file.read(1) == NO_DATA).sum() == 2 * 128 * 128
+
+
+def test_too_little_room_is_said_before_the_work(image, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3000))
+    begin = partial(predict, image, tmp_path / "p.tif", TILES, compute=_Interrupt(after=0))
+    for call in (begin, partial(compute_shard, image, tmp_path / "p.tif", TILES, Shard(1, 2))):
+        with pytest.raises(OutputError, match=r"about [\d,]+ bytes are needed and 3,000 are free") as told:
+            call()
+        assert told.value.exit_code == 6
+        assert not any(tmp_path.glob("*.tif"))
+        assert not any(tmp_path.glob("*/*.tiles"))

@@ -94,9 +94,10 @@ class DaskCluster:
                 f"tile {index} of {work.image} ({where}) cannot be computed: {_reason(error)}. The other tiles are kept; "
                 "--on-error skip makes it no data."
             ) from error
-        if len(failed) > MAX_LEFT_OUT * len(work.grid):
+        left_out = len(failed) + len(work.store.skipped)
+        if left_out > MAX_LEFT_OUT * len(work.grid):
             raise InputError(
-                f"{len(failed)} of {len(work.grid)} tiles of {work.image} cannot be computed, the first of them {where}: "
+                f"{left_out} of {len(work.grid)} tiles of {work.image} cannot be computed, the first of them {where}: "
                 f"{_reason(error)}. At most {MAX_LEFT_OUT:.0%} may be left out."
             ) from error
         with work.store.writer("left-out") as writer:

@@ -11,9 +11,8 @@ from pathlib import Path
 from threading import Lock
 
 from roadlift.errors import ModelError, OutputError, RoadliftError
-from roadlift.imagery import TileWriter
-from roadlift.pipeline import Work, join_work
-from roadlift.segment import predict_tiles
+from roadlift.pipeline import Work, join_work, keeping
+from roadlift.segment import Take, predict_tiles
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,11 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class _Station:
-    """The work that this process has joined, and its file of finished tiles."""
+    """The work that this process has joined, and what takes its finished tiles."""
 
     job: str
     work: Work
-    writer: TileWriter
+    take: Take
     stack: ExitStack
 
 
@@ -74,7 +73,7 @@ def _compute(folder: str, job: str, tiles: tuple[int, ...], threads: int | None)
         stats = predict_tiles(
             work.source,
             work.model,
-            station.writer.write,
+            station.take,
             work.prediction,
             grid=work.grid,
             stretch=work.stretch,
@@ -91,7 +90,7 @@ def _join(folder: str, job: str, threads: int | None) -> _Station:
     with ExitStack() as stack:
         work = stack.enter_context(join_work(Path(folder), threads=threads))
         writer = stack.enter_context(work.store.writer(f"worker-{socket.gethostname()}-{os.getpid()}"))
-        _STATION.append(_Station(job, work, writer, stack.pop_all()))
+        _STATION.append(_Station(job, work, keeping(work, writer), stack.pop_all()))
     return _STATION[0]
 
 

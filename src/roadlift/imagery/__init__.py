@@ -12,9 +12,10 @@ from roadlift.imagery.journal import (
     open_journal,
     read_record,
 )
+from roadlift.imagery.lost import LostNotes, noted_lost
 from roadlift.imagery.masks import NO_DATA, MaskSource, read_probability
 from roadlift.imagery.mosaic import Mosaic, open_imagery
-from roadlift.imagery.opening import MAX_PIXELS, is_remote, set_cache
+from roadlift.imagery.opening import MAX_PIXELS, absolute, is_remote, set_cache
 from roadlift.imagery.roadraster import RoadRaster
 from roadlift.imagery.scaling import FILL, Pixels, Stretch
 from roadlift.imagery.sink import MaskWriter, ProbabilityWriter
@@ -29,6 +30,7 @@ __all__ = [
     "Grid",
     "ImagerySource",
     "Journal",
+    "LostNotes",
     "MaskSource",
     "MaskWriter",
     "Mosaic",
@@ -40,11 +42,13 @@ __all__ = [
     "TileStore",
     "TileWriter",
     "Window",
+    "absolute",
     "blank_areas",
     "check_same",
     "fingerprint",
     "is_remote",
     "journal_folder",
+    "noted_lost",
     "noted_products",
     "open_imagery",
     "open_journal",

@@ -20,6 +20,7 @@ import numpy as np
 
 from roadlift.errors import InputError, OutputError, UsageError
 from roadlift.imagery.grid import Window
+from roadlift.imagery.lost import LOST_SUFFIX
 from roadlift.imagery.tilestore import SUFFIX
 
 if TYPE_CHECKING:
@@ -272,7 +273,8 @@ def _release(locks: tuple[int, ...] | list[int]) -> None:
 
 
 def _empty(folder: Path) -> None:
-    for path in [folder / _RECORD, folder / _PRODUCTS, *folder.glob(f"*{SUFFIX}"), *folder.glob("*.begun")]:
+    finished = (path for suffix in (SUFFIX, LOST_SUFFIX, ".begun") for path in folder.glob(f"*{suffix}"))
+    for path in [folder / _RECORD, folder / _PRODUCTS, *finished]:
         path.unlink(missing_ok=True)
 
 

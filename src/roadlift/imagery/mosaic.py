@@ -5,24 +5,23 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from roadlift.errors import InputError, UsageError
+from roadlift.imagery.face import Imagery
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
 from roadlift.imagery.inputs import list_images
-from roadlift.imagery.opening import MAX_PIXELS, check_pixels, is_remote
+from roadlift.imagery.lost import Lost
+from roadlift.imagery.opening import MAX_PIXELS, absolute, check_pixels, is_remote
 from roadlift.imagery.placement import common_lattice, place, window_on
 from roadlift.imagery.scaling import Pixels
 from roadlift.imagery.source import ImagerySource
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 MAX_OPEN = 32
 """Images that are open at the same time."""
@@ -101,26 +100,17 @@ class _Look:
     colours: tuple[str, ...]
 
 
-class Mosaic:
+class Mosaic(Imagery):
     """Several images that are read like one :class:`ImagerySource`; use it as a context manager.
 
     The images lie on one grid, see :func:`~roadlift.imagery.placement.common_lattice`: their own where all share it and it
     fits the ground resolution, else each is warped. Where images overlap, the first in order that has data counts, pixel
     by pixel. All must have a CRS and one type of pixels. At most 32 are open at a time.
 
+    What it tells about itself is listed at :class:`~roadlift.imagery.face.Imagery`.
+
     Attributes:
-        path: What the images were listed by.
         images: The images in order.
-        shape: (rows, cols) of the working grid.
-        georef: Georeference of the working grid.
-        ground_resolution_m: Metres per pixel of the working grid.
-        native_shape: (rows, cols) of the first image.
-        native_georef: Georeference of the first image.
-        dtype: Type of the pixels.
-        bands: Bands of the first image read as red, green and blue, counted from 1.
-        band_count: Bands of the first image.
-        colours: Colour interpretation of the bands that are read, of the first image.
-        warped: Whether pixels are resampled on the way.
 
     Raises:
         InputError: An image cannot be used, has no CRS or another type of pixels.
@@ -176,12 +166,7 @@ class Mosaic:
         self.colours = first.colours
         self._lock = threading.RLock()
         self._open: OrderedDict[int, ImagerySource] = OrderedDict()
-        self._unreadable: dict[int, frozenset[Window]] = {}
-
-    @property
-    def bands_named(self) -> bool:
-        """Whether the first image itself says which bands are red, green and blue."""
-        return self.colours == ("red", "green", "blue")
+        self._lost: frozenset[Lost] = frozenset()
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -205,19 +190,23 @@ class Mosaic:
         )
 
     @property
-    def unreadable_pixels(self) -> int:
-        """Pixels of all images that were found damaged so far and given as no data."""
+    def lost(self) -> frozenset[Lost]:
+        """What of all images was found damaged so far and given as no data."""
         with self._lock:
-            known = self._unreadable | {index: source.unreadable for index, source in self._open.items()}
-            return sum(math.prod(cell.shape) for cells in known.values() for cell in cells)
+            return self._lost.union(*(source.lost for source in self._open.values()))
 
-    def __enter__(self) -> Mosaic:
-        return self
+    def take_up(self, lost: Iterable[Lost]) -> None:
+        """Count what was found damaged earlier; it is not read again.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        Raises:
+            InputError: More of an image is lost than may be.
+        """
+        with self._lock:
+            self._lost |= frozenset(lost)
+            damaged = {one.image for one in self._lost}
+            for index, part in enumerate(self._parts):
+                if absolute(part.path) in damaged:
+                    self._source(index).take_up(self._lost)
 
     def close(self) -> None:
         """Close the images."""
@@ -294,13 +283,13 @@ class Mosaic:
             while len(self._open) >= MAX_OPEN:
                 self._close_oldest()
             self._open[index] = ImagerySource(self._parts[index].path, lattice=self._lattice, **self._options)
+            self._open[index].take_up(self._lost)
         self._open.move_to_end(index)
         return self._open[index]
 
     def _close_oldest(self) -> None:
-        index, source = self._open.popitem(last=False)
-        if source.unreadable:
-            self._unreadable[index] = self._unreadable.get(index, frozenset()) | source.unreadable
+        _, source = self._open.popitem(last=False)
+        self._lost |= source.lost
         source.close()
 
     def _look(self, image: str | Path) -> _Look:

@@ -94,6 +94,16 @@ def is_remote(path: str | Path) -> bool:
     return isinstance(path, str) and urlsplit(path).scheme in ("http", "https")
 
 
+def absolute(name: str | Path) -> str:
+    """Return a path as it is called from any folder; what is none stays as it is.
+
+    Example:
+        >>> absolute("https://example.org/a.tif")
+        'https://example.org/a.tif'
+    """
+    return str(Path(name).resolve()) if not is_remote(name) and Path(name).exists() else str(name)
+
+
 def open_raster(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> rasterio.DatasetReader:
     """Open a raster of an allowed format.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -21,10 +21,13 @@ from rasterio.windows import Window as RasterioWindow
 
 from roadlift.errors import InputError, UsageError
 from roadlift.imagery.bands import choose_bands, palette_of, pixel_type
+from roadlift.imagery.face import Imagery
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Window
+from roadlift.imagery.lost import Lost
 from roadlift.imagery.opening import (
     MAX_PIXELS,
+    absolute,
     check_pixels,
     damage_named,
     gdal_opening,
@@ -36,9 +39,6 @@ from roadlift.imagery.opening import (
 from roadlift.imagery.placement import WorkingGrid, place
 from roadlift.imagery.scaling import Pixels
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 ON_READ_ERROR = ("fail", "nodata")
 CELL = (128, 128)
 """(rows, cols) that are no data as a whole where a file is damaged and that is allowed; GDAL's block where it warps."""
@@ -49,23 +49,11 @@ _OPAQUE = 255
 """Opacity that the warp writes for a pixel that is all there; int8 ends at 127."""
 
 
-class ImagerySource:
+class ImagerySource(Imagery):
     """An image opened for reading; use it as a context manager.
 
-    Reads may come from another thread than the one that opened it; they wait for each other.
-
-    Attributes:
-        path: As given.
-        shape: (rows, cols) of the working grid.
-        georef: Georeference of the working grid; without CRS it maps to the image's own pixels, y down.
-        ground_resolution_m: Metres per pixel of the working grid.
-        native_shape: (rows, cols) of the file.
-        native_georef: Georeference of the file.
-        dtype: Type of the pixels.
-        bands: Bands read as red, green and blue, counted from 1.
-        band_count: Bands of the file.
-        colours: Colour interpretation of the bands that are read.
-        warped: Whether pixels are resampled on the way.
+    Reads may come from another thread than the one that opened it; they wait for each other. What it tells about
+    itself is listed at :class:`~roadlift.imagery.face.Imagery`.
 
     Raises:
         InputError: The file cannot be opened, or its pixels or georeference cannot be used.
@@ -106,7 +94,7 @@ class ImagerySource:
         """
         if on_read_error not in ON_READ_ERROR:
             raise UsageError(f"on_read_error is {on_read_error!r}; allowed: {', '.join(ON_READ_ERROR)}.")
-        self.path = path
+        self.path, self._name = path, absolute(path)
         self._stack = ExitStack()  # of datasets that are closing, not entered: any thread may close them
         self._lock = threading.Lock()
         self._lenient = on_read_error == "nodata"
@@ -182,32 +170,27 @@ class ImagerySource:
         return tuple(Path(name) for name in self._file.files if Path(name).is_file())
 
     @property
-    def unreadable(self) -> frozenset[Window]:
+    def lost(self) -> frozenset[Lost]:
         """Cells that were found damaged so far and given as no data."""
-        return frozenset(self._unreadable)
+        return frozenset(
+            Lost(self._name, cell.row, cell.col, cell.height, cell.width) for cell in list(self._unreadable)
+        )
 
-    @property
-    def unreadable_pixels(self) -> int:
-        """Pixels that were found damaged so far and given as no data."""
-        return sum(math.prod(cell.shape) for cell in self._unreadable)
+    def take_up(self, lost: Iterable[Lost]) -> None:
+        """Count cells that were found damaged earlier; they are not read again.
 
-    @property
-    def bands_named(self) -> bool:
-        """Whether the file itself says which bands are red, green and blue."""
-        return self.colours == ("red", "green", "blue")
+        Raises:
+            InputError: More is lost than may be.
+        """
+        for one in lost:
+            if one.image == self._name:
+                self._unreadable.setdefault(one.window, f"{self.path} is damaged.")
+        self._check_lost()
 
     @property
     def warp_options(self) -> dict[str, Any] | None:
         """How the file comes onto the working grid, in the terms of GDAL's warp; None where it lies on it."""
         return None if self._grid.warp is None else dict(self._grid.warp)
-
-    def __enter__(self) -> ImagerySource:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -269,13 +252,17 @@ class ImagerySource:
             except InputError as error:
                 self._reopen()
                 self._unreadable[cell] = str(error)
+        self._check_lost()
+        return None
+
+    def _check_lost(self) -> None:
         share = self.unreadable_pixels / math.prod(self.shape)
         if share > MAX_UNREADABLE:
+            latest = next(reversed(self._unreadable.values()))
             raise InputError(
-                f"{self._unreadable[cell]} {share:.0%} of the pixels or more are lost; at most {MAX_UNREADABLE:.0%} may "
-                "be taken as no data."
+                f"{latest} {share:.0%} of the pixels or more are lost; at most {MAX_UNREADABLE:.0%} may be taken as no "
+                "data."
             )
-        return None
 
     def _read_coarse(
         self, warp: dict[str, Any] | None, shape: tuple[int, int], coarse: tuple[int, int]

@@ -208,7 +208,9 @@ def _share(graph: LineGraph, place: _Place) -> _Share:
     number = len(graph.nodes) + np.cumsum(cuts.ravel()).reshape(cuts.shape) - 1
     ends = np.where(cuts, number, np.stack([graph.u[edge], graph.v[edge]], axis=1)).reshape(-1, 2)
     cut_places = np.stack([pieces.starts, pieces.ends], axis=1)[cuts]
-    cut_radius = np.repeat(np.maximum(graph.radius[graph.u], graph.radius[graph.v])[edge], 2).reshape(-1, 2)[cuts]
+    cut_radius = np.repeat(np.maximum(graph.radius[graph.u], graph.radius[graph.v])[edge], 2).reshape(-1, 2)[
+        cuts
+    ]
     u, v = (np.concatenate([old[own], ends[:, side]]) for side, old in enumerate((graph.u, graph.v)))
     whole_graph = LineGraph(
         np.concatenate([graph.nodes, cut_places]),
@@ -239,7 +241,11 @@ def _stitched(shares: Sequence[_Share]) -> LineGraph:
     )
     seen = Polylines.concatenated([share.seen for share in shares])
     keep = ~_doubles(graph.lines, origin[graph.u], ~pieces)
-    keep[np.flatnonzero(pieces)[_covered(seen, origin[graph.u[pieces]], graph, origin[graph.u], keep & ~pieces)]] = False
+    keep[
+        np.flatnonzero(pieces)[
+            _covered(seen, origin[graph.u[pieces]], graph, origin[graph.u], keep & ~pieces)
+        ]
+    ] = False
     graph, used = graph.only(keep), np.unique(np.concatenate([graph.u[keep], graph.v[keep]]))
     seam = np.concatenate([share.seam for share in shares])[used]
     return merge_through_nodes(_joined(graph, origin[used], seam))
@@ -249,16 +255,16 @@ def _side_by_side(graphs: Sequence[LineGraph]) -> tuple[LineGraph, Integers]:
     """All graphs in one, and the number of the graph that each node is of."""
     counts = [len(graph.nodes) for graph in graphs]
     shift = np.cumsum([0, *counts])
-    both = [
+    u, v = (
         np.concatenate([getattr(graph, end) + by for graph, by in zip(graphs, shift, strict=False)])
         for end in ("u", "v")
-    ]
+    )
     nodes, border, radius, cost = (
         np.concatenate([getattr(graph, name) for graph in graphs])
         for name in ("nodes", "border", "radius", "bridge_cost")
     )
     lines = Polylines.concatenated([graph.lines for graph in graphs])
-    return LineGraph(nodes, border, radius, *both, lines, cost), np.repeat(np.arange(len(graphs)), counts)
+    return LineGraph(nodes, border, radius, u, v, lines, cost), np.repeat(np.arange(len(graphs)), counts)
 
 
 def _doubles(lines: Polylines, origin: Integers, chosen: Booleans) -> Booleans:

@@ -56,7 +56,7 @@ def merge(
 
     Args:
         roadmaps: at least one; all in the same CRS.
-        areas: one for each map, as for `RoadMap.clip`: bounds, a polygon or a GeoDataFrame.
+        areas: one for each map, as for `RoadMap.clip`: bounds, a polygon or a GeoDataFrame; an empty polygon shows nothing.
         seam_m: metres on the ground between two ends that are one road; 0 joins at the very same place only.
         provenance: of the result; by default ``{"merged": [each one's]}``.
 
@@ -104,7 +104,8 @@ def _each_place_once(roadmaps: Sequence[RoadMap], areas: Sequence[Any]) -> list[
     taken: shapely.Geometry = shapely.Polygon()
     parts = []
     for roadmap, area in zip(roadmaps, areas, strict=True):
-        polygon = as_polygon(area, roadmap.crs)
+        nowhere = isinstance(area, shapely.Geometry) and shapely.is_empty(area)
+        polygon = area if nowhere else as_polygon(area, roadmap.crs)
         free = shapely.difference(polygon, taken)
         parts.append(
             roadmap.clip(free)

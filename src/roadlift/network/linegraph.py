@@ -111,7 +111,7 @@ class LineGraph:
 
 
 def _headings(lines: Polylines, reach: Floats) -> Floats:
-    """Unit vectors away from both ends, (2, lines, 2)."""
+    """Find unit vectors away from both ends, (2, lines, 2)."""
     dense = lines.resampled(1.0)
     steps = np.maximum(np.minimum(np.round(reach).astype(np.int64), dense.counts - 1), 1)
     away = np.stack(

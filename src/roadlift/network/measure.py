@@ -63,7 +63,9 @@ def measure_lines(
         skip_v: (lines,) the same at its end.
     """
     parts = [
-        _measure_part(lines.take(np.arange(batch.start, batch.stop)), raster, max_width, skip_u[batch], skip_v[batch])
+        _measure_part(
+            lines.take(np.arange(batch.start, batch.stop)), raster, max_width, skip_u[batch], skip_v[batch]
+        )
         for batch in lines.batches(BATCH_PX)
     ]
     return LineMeasures(*(np.concatenate(values) for values in zip(*map(astuple, parts), strict=True)))

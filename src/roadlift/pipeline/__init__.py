@@ -16,6 +16,7 @@ from roadlift.pipeline.work import (
     compute_here,
     compute_missing,
     join_work,
+    keeping,
     open_work,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "compute_shard",
     "extract",
     "join_work",
+    "keeping",
     "merge_shards",
     "network_options",
     "open_work",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +22,14 @@ from roadlift.model import Model
 from roadlift.pipeline.checks import check_targets
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.pipeline.products import Products, write_probability, write_products
+from roadlift.pipeline.room import NETWORK_BYTES, PROBABILITY_BYTES, check_room
 from roadlift.pipeline.work import Compute, Progress, Work, compute_here, compute_missing, open_work
 from roadlift.segment import NO_DATA
 from roadlift.segment import predict as predict_source
 
 if TYPE_CHECKING:
+    import shapely
+
     from roadlift.network import RoadMap
 
 
@@ -49,7 +53,8 @@ def extract(
     ``OUTPUT.roadlift`` until the output is whole, and the same call goes on from there.
 
     Args:
-        images: Path or http(s) URL of an image, or several that share a CRS and become one result.
+        images: Path or http(s) URL of an image, or several that share a CRS and become one result. Where they overlap, the
+            first in order that has data there counts.
         options: See :class:`ExtractOptions`; None means its defaults.
         output: Also save the road map there; the suffix chooses the format.
         dst_crs: CRS of the output; None is the image's.
@@ -86,12 +91,15 @@ def extract(
     ours = frozenset() if folder is None or restart else noted_products(folder)
     check_targets((output, *products.paths), overwrite=overwrite, ours=ours, inputs=paths)
     started = time.perf_counter()
-    maps = [
+    overlapping = len(paths) > 1 and _footprints().overlap(paths, options)
+    parts = [
         _extract_one(
             path,
             options,
             folder if folder is None or len(paths) == 1 else folder / str(number),
             products,
+            output=output,
+            overlapping=overlapping,
             overwrite=overwrite,
             restart=restart,
             compute=compute,
@@ -99,12 +107,25 @@ def extract(
         )
         for number, path in enumerate(paths, 1)
     ]
-    roads = network.merge(maps, provenance=_provenance(paths, options, maps, time.perf_counter() - started))
+    maps = [roads for roads, _ in parts]
+    areas = [area for _, area in parts if area is not None]
+    roads = network.merge(
+        maps,
+        areas=areas or None,
+        provenance=_provenance(paths, options, maps, time.perf_counter() - started),
+    )
     if output is not None:
         roads.save(output, dst_crs=dst_crs, overwrite=overwrite)
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
     return roads
+
+
+def _footprints() -> ModuleType:
+    """Load what only several images need."""
+    from roadlift.pipeline import footprints as module
+
+    return module
 
 
 def _extract_one(
@@ -113,17 +134,24 @@ def _extract_one(
     folder: Path | None,
     products: Products,
     *,
+    output: str | Path | None,
+    overlapping: bool,
     overwrite: bool,
     restart: bool,
     compute: Compute,
     progress: Progress | None,
-) -> RoadMap:
-    """Compute what is missing of an image, make its network and write what is asked for beside it."""
+) -> tuple[RoadMap, shapely.Geometry | None]:
+    """Compute what is missing of an image, make its network and write what is asked for beside it.
+
+    With the network comes what the image shows, where that counts because another lies on it.
+    """
     with open_work(image, options, folder, restart=restart) as work:
+        written = products.pixel_bytes | ({} if output is None else {output: NETWORK_BYTES})
+        check_room(work, len(work.store.missing()), written)
         figures = compute_missing(work, compute, progress)
         roads = vectorize_work(work, figures)
         write_products(products, work, roads, overwrite=overwrite)
-        return roads
+        return roads, _footprints().footprint(work) if overlapping else None
 
 
 def vectorize_work(work: Work, figures: dict[str, Any]) -> RoadMap:
@@ -196,6 +224,7 @@ def predict(
     check_targets([output], overwrite=overwrite, inputs=[image])
     started = time.perf_counter()
     with open_work(image, options, journal_folder(output), restart=restart) as work:
+        check_room(work, len(work.store.missing()), {output: PROBABILITY_BYTES})
         figures = compute_missing(work, compute, progress)
         write_probability(output, work, overwrite=overwrite)
         work.journal.remove()

@@ -12,6 +12,7 @@ import numpy as np
 
 from roadlift import network
 from roadlift.imagery import MaskWriter, ProbabilityWriter, Window, noted_products
+from roadlift.pipeline.room import MASK_BYTES, PROBABILITY_BYTES
 from roadlift.pipeline.work import Work
 from roadlift.segment import NO_DATA
 
@@ -34,6 +35,12 @@ class Products:
     def paths(self) -> tuple[str | Path | None, ...]:
         """All of them."""
         return self.save_probability, self.save_mask, self.overlay
+
+    @property
+    def pixel_bytes(self) -> dict[str | Path, float]:
+        """What the rasters take for each pixel of the image."""
+        sizes = ((self.save_probability, PROBABILITY_BYTES), (self.save_mask, MASK_BYTES))
+        return {path: size for path, size in sizes if path is not None}
 
 
 def write_products(products: Products, work: Work, roads: RoadMap, *, overwrite: bool) -> None:

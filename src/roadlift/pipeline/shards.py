@@ -12,6 +12,7 @@ from roadlift.errors import UsageError
 from roadlift.imagery import journal_folder, read_record
 from roadlift.pipeline.jobs import extract, predict
 from roadlift.pipeline.options import ExtractOptions
+from roadlift.pipeline.room import check_room
 from roadlift.pipeline.work import Progress, Work, compute_here, open_work
 from roadlift.segment import PredictStats
 
@@ -97,6 +98,7 @@ def compute_shard(
         own = shard.tiles(len(work.grid))
         missing = [index for index in own if index not in work.store.finished]
         if missing:
+            check_room(work, len(missing), {})
             compute_here(work, missing, progress, name=shard.name)
         return {"tiles": len(own), "finished_earlier": len(own) - len(missing)}
 

@@ -18,12 +18,15 @@ from roadlift.imagery import (
     Grid,
     ImagerySource,
     Journal,
+    LostNotes,
     Mosaic,
     Stretch,
     TileStore,
+    TileWriter,
+    absolute,
     check_same,
     fingerprint,
-    is_remote,
+    noted_lost,
     open_journal,
     read_record,
     set_cache,
@@ -35,6 +38,7 @@ from roadlift.segment import (
     Plan,
     PredictOptions,
     PredictStats,
+    Take,
     fit_stretch,
     plan_source,
     predict_tiles,
@@ -42,6 +46,10 @@ from roadlift.segment import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from roadlift.imagery import Tile
     from roadlift.network import Raster
 
 Progress = Callable[[int, int], None]
@@ -51,8 +59,8 @@ _NEEDED_LATER = "roadlift.network.steps"
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
-    """An image with everything that computing any tile of it needs.
+class Prepared:
+    """An image with what decides how its tiles come out.
 
     Attributes:
         image: As given.
@@ -63,8 +71,6 @@ class Work:
         plan: How the work keeps within its memory.
         grid: The tiles.
         stretch: The image's scaling.
-        journal: What is kept on disk until the output is whole.
-        store: The finished tiles.
     """
 
     image: str | Path
@@ -75,6 +81,17 @@ class Work:
     plan: Plan
     grid: Grid
     stretch: Stretch
+
+
+@dataclass(frozen=True, eq=False)
+class Work(Prepared):
+    """An image with everything that computing any tile of it needs.
+
+    Attributes:
+        journal: What is kept on disk until the output is whole.
+        store: The finished tiles.
+    """
+
     journal: Journal
     store: TileStore
 
@@ -109,13 +126,26 @@ def compute_here(
         return predict_tiles(
             work.source,
             work.model,
-            writer.write,
+            keeping(work, writer),
             work.prediction,
             grid=work.grid,
             stretch=work.stretch,
             tiles=tiles,
             progress=progress,
         )
+
+
+def keeping(work: Work, writer: TileWriter) -> Take:
+    """Return what takes the finished tiles of some work; what cannot be read of the image is noted before them."""
+    if work.options.on_read_error == "fail":
+        return writer.write
+    notes = LostNotes(work.journal.folder)
+
+    def take(tile: Tile, values: NDArray[np.uint8]) -> None:
+        notes.note(work.source.lost)
+        writer.write(tile, values)
+
+    return take
 
 
 def compute_missing(work: Work, compute: Compute, progress: Progress | None) -> dict[str, Any]:
@@ -132,6 +162,7 @@ def compute_missing(work: Work, compute: Compute, progress: Progress | None) -> 
     figures: dict[str, Any] = {"tiles": total, "finished_earlier": known}
     if missing:
         stats = compute(work, missing, told)
+        work.source.take_up(noted_lost(work.journal.folder))  # what other processes have found
         figures |= {"without_data": stats.skipped, "repeated": stats.repeated}
     if work.store.skipped:
         figures["left_out"] = [asdict(work.grid[index].core) for index in work.store.skipped]
@@ -175,32 +206,19 @@ def open_work(
     with _prepared(image, options, begun) as (ready, identity):
         facts = {
             "job": os.urandom(8).hex(),
-            "image": _absolute(image),
-            "options": asdict(options) | {"model": _absolute(options.model)},
+            "image": absolute(image),
+            "options": asdict(options) | {"model": absolute(options.model)},
             "tile_size": ready.plan.tile_size,
             "stretch": asdict(ready.stretch),
         }
         with open_journal(folder, identity, facts, restart=restart, shard=shard) as journal:
             store = TileStore(folder, ready.grid, whole_reads=ready.prediction.blend != "none")
             try:
+                ready.source.take_up(noted_lost(folder))
                 yield Work(**vars(ready), journal=journal, store=store)
             except BaseException as error:
                 _leave(journal, store, error, shared=shard is not None)
                 raise
-
-
-@dataclass(frozen=True, eq=False)
-class _Ready:
-    """The part of `Work` that needs no journal; the fields are described there."""
-
-    image: str | Path
-    source: ImagerySource | Mosaic
-    model: Model
-    options: ExtractOptions
-    prediction: PredictOptions
-    plan: Plan
-    grid: Grid
-    stretch: Stretch
 
 
 @contextmanager
@@ -210,7 +228,7 @@ def _prepared(
     begun: dict[str, Any] | None,
     *,
     threads: int | None = None,
-) -> Iterator[tuple[_Ready, dict[str, Any]]]:
+) -> Iterator[tuple[Prepared, dict[str, Any]]]:
     """Open the image, plan, load the model; with what decides the result."""
     card = find_card(options.model)
     with options.open(image, card) as source:
@@ -239,7 +257,7 @@ def _prepared(
             "options": options.deciding(),
             "tiles": {"core": list(grid.core), "halo": grid.halo},
         }
-        yield _Ready(image, source, model, options, prediction, plan, grid, stretch), identity
+        yield Prepared(image, source, model, options, prediction, plan, grid, stretch), identity
 
 
 def _start_model(options: ExtractOptions, threads: int, grid: Grid) -> Model:
@@ -281,12 +299,8 @@ def join_work(folder: Path, *, threads: int | None = None) -> Iterator[Work]:
     with _prepared(record["facts"]["image"], options, record, threads=threads) as (ready, identity):
         check_same(folder, record, identity)
         store = TileStore(folder, ready.grid, whole_reads=ready.prediction.blend != "none")
+        ready.source.take_up(noted_lost(folder))
         yield Work(**vars(ready), journal=Journal(folder, record["facts"], resumed=True), store=store)
-
-
-def _absolute(name: str | Path) -> str:
-    """Return a path as it is called from any folder; what is none stays as it is."""
-    return str(Path(name).resolve()) if not is_remote(name) and Path(name).exists() else str(name)
 
 
 def _model_identity(model: Model) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from roadlift.segment.plan import (
     parse_bytes,
     plan_source,
 )
-from roadlift.segment.predict import NO_DATA, PredictStats, fit_stretch, predict, predict_tiles
+from roadlift.segment.predict import NO_DATA, PredictStats, Take, fit_stretch, predict, predict_tiles
 
 __all__ = [
     "BLENDS",
@@ -27,6 +27,7 @@ __all__ = [
     "Plan",
     "PredictOptions",
     "PredictStats",
+    "Take",
     "fit_stretch",
     "granted_memory",
     "make_plan",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -37,8 +38,12 @@ MORE_TILES_BYTES: Final = 55
 FLOAT_FACTOR: Final = 3
 """Activations of 32 bits need so much more than those of 8."""
 WARP_BYTES: Final = 70_000_000
-STRIP_BYTES: Final = 90_000_000
-"""A strip of the raster while it is vectorised, and what is derived from it; the network's memory stays meanwhile."""
+STRIP_BYTES: Final = 40_000_000
+"""Strips of the raster while it is vectorised; the network's memory stays meanwhile."""
+BLOCK_BYTES: Final = 6.5
+"""For each pixel of a block that is vectorised, a town all over: its roads on the way from pixels to lines."""
+BLOCK_PIXELS: Final = 6656 * 6656
+"""Largest block with its margin (:mod:`roadlift.network.blocks`)."""
 MOST_CACHE: Final = 256 * 2**20
 LEAST_CACHE: Final = 16 * 2**20
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -221,11 +226,12 @@ def _plans(
         pixels = grid.read_shape[0] * grid.read_shape[1]
         useful = _useful_cache(image, grid.read_shape[0])
         reading = pixels * max(0, image.pixel_bytes - 3) * 2 + WARP_BYTES * image.warped
+        vectorising = STRIP_BYTES + int(BLOCK_BYTES * min(prod(image.shape), BLOCK_PIXELS))
         blending = 2 * grid.halo * image.shape[1] * 4 if options.blend != "none" else 0
         for batch, at_once in _concurrency(options.batch_size, threads):
             waiting = (batch - 1) * 4 * pixels * 4
             network = pixels * activations * (FIRST_TILE_BYTES + (at_once - 1) * MORE_TILES_BYTES)
-            working = network + reading + waiting + blending + STRIP_BYTES
+            working = network + reading + waiting + blending + vectorising
             for cache in sorted({useful, min(useful, MOST_CACHE), LEAST_CACHE}, reverse=True):
                 yield Plan(
                     max_memory,
