@@ -320,6 +320,10 @@ def test_a_network_that_takes_too_long_is_refused(
         helper.make_node("Sigmoid", ["c"], ["probability"]),
     )
     path = make_toy(toy_class(nodes=nodes, initializers=weights))
+    model = load_model(path, runtime=name, threads=1)
+    monkeypatch.setattr("roadlift.model.patience.TILE_SECONDS", 0.001)
+    with pytest.raises(ModelError, match=r"did not finish a tile of 64 x 96 pixels within 0\.001 s"):
+        model.predict(np.zeros((1, 64, 96, 3), np.uint8))
     monkeypatch.setattr("roadlift.model.runtime.PROBE_SECONDS", 0.001)
     with pytest.raises(ModelError, match=r"did not finish a tile of 64 x 64 pixels within 0\.001 s"):
         load_model(path, runtime=name, threads=1)

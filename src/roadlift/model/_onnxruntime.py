@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from roadlift.errors import ModelError, UsageError
-from roadlift.model import runtime
+from roadlift.model import patience, runtime
 from roadlift.model.runtime import Signature, Tensor, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from roadlift.model.runtime import Float32, UInt8
 
@@ -60,23 +61,26 @@ class OnnxRuntime:
 
     def probe(self, image: Float32) -> Float32:
         """Plain network output for a float32 input."""
-        options = self._ort.RunOptions()
-        late = threading.Event()
+        return self._within(runtime.PROBE_SECONDS, image, runtime.too_slow)
+
+    def _within(self, seconds: float, image: Float32, late: Callable[[], ModelError]) -> Float32:
+        """Compute, and stop it when it takes too long."""
+        options, stopped = self._ort.RunOptions(), threading.Event()
 
         def stop() -> None:
-            late.set()
+            stopped.set()
             options.terminate = True
 
-        timer = threading.Timer(runtime.PROBE_SECONDS, stop)
+        timer = threading.Timer(seconds, stop)
         timer.start()
         try:
             return self._compute(image, options)
         except ModelError as error:
-            raise (runtime.too_slow() if late.is_set() else error) from error
+            raise (late() if stopped.is_set() else error) from error
         finally:
             timer.cancel()
 
-    def _compute(self, image: Float32, options: Any = None) -> Float32:
+    def _compute(self, image: Float32, options: Any) -> Float32:
         try:
             name = self._session.get_inputs()[0].name
             return np.asarray(self._session.run(None, {name: image}, options)[0])
@@ -104,7 +108,8 @@ class OnnxRuntime:
     def _tile(self, tile: UInt8) -> UInt8:
         image = np.ascontiguousarray(tile.transpose(2, 0, 1)[None], dtype=np.float32)
         image /= np.float32(255)
-        probability = self._compute(image)[0, 0]
+        late = partial(patience.hangs, (tile.shape[0], tile.shape[1]))
+        probability = self._within(patience.TILE_SECONDS, image, late)[0, 0]
         steps: UInt8 = np.rint(probability * np.float32(254)).astype(np.uint8)
         return steps
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from roadlift.errors import ModelError, UsageError
-from roadlift.model import runtime
+from roadlift.model import patience, runtime
 from roadlift.model.runtime import Signature, Tensor, first_line
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class OpenVinoRuntime:
 
     def _finish(self, program: _Program, running: deque[Any]) -> UInt8:
         request = running[0]
-        self._guarded(request.wait)
+        if not self._guarded(lambda: request.wait_for(round(1000 * patience.TILE_SECONDS))):
+            raise patience.hangs(program.shape)
         probability: UInt8 = request.get_output_tensor().data.reshape(program.shape).copy()
         program.give_back(running.popleft())
         return probability

@@ -91,6 +91,8 @@ def _threshold(raster: Raster, options: NetworkOptions) -> tuple[Runs, Booleans]
 
 
 def _threshold_strip(view: View, options: NetworkOptions) -> tuple[Runs, Booleans]:
+    if not _anything(view.values, options.threshold_low * PROBABILITY_ONE):
+        return Runs.nothing(view.values.shape), np.empty(0, dtype=bool)
     low, high = (
         Runs.of((view.values >= threshold * PROBABILITY_ONE) & (view.values != NO_DATA))
         for threshold in (options.threshold_low, options.threshold)
@@ -100,3 +102,8 @@ def _threshold_strip(view: View, options: NetworkOptions) -> tuple[Runs, Boolean
     reaching = np.zeros(len(low), dtype=bool)
     reaching[inside - 1] = True
     return low, reaching
+
+
+def _anything(values: Bytes, least: float) -> bool:
+    """Tell quickly whether any pixel counts: most strips of a country have none."""
+    return bool(((values >= least) & (values != NO_DATA)).any())

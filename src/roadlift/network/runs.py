@@ -57,6 +57,12 @@ class Runs:
         return cls((rows, cols), row, start, change[1::2] - row * (cols + 2))
 
     @classmethod
+    def nothing(cls, shape: tuple[int, int]) -> Runs:
+        """Make the runs of a mask (rows, cols) of which no pixel is set."""
+        empty = np.empty(0, dtype=np.int64)
+        return cls((shape[0], shape[1]), empty, empty, empty)
+
+    @classmethod
     def stacked(cls, parts: Sequence[Runs], width: int) -> Runs:
         """Put masks of the same ``width`` one below the other."""
         tops = np.cumsum([0, *(part.shape[0] for part in parts)])

@@ -73,6 +73,10 @@ def _strip(continued: Runs, top: int, bottom: int, reach: int) -> tuple[Integers
     """Rows, columns and half widths of the skeleton pixels in some rows of the image (which begins at ``reach``)."""
     above = max(top + reach - halo(reach), 0)
     below = min(bottom + reach + halo(reach), continued.shape[0])
+    first_run, behind = np.searchsorted(continued.row, [above, below])
+    if first_run == behind:
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing, nothing, np.empty(0)
     mask = continued.to_mask(above, below)
     first = top + reach - above
     core = thin(mask, rounds=reach)[first : first + bottom - top, reach:-reach]
