@@ -10,6 +10,8 @@ MODULES = (
     "plain_way",
     "seams",
     "memory",
+    "kills",
+    "cluster",
     "runtimes",
     "footprint",
     "evaluation",

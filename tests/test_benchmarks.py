@@ -193,6 +193,14 @@ def test_memory_is_held_against_its_plan(tmp_path):
     assert "2200 x 2200" in table([found])
 
 
+def test_kills_and_long_runs_are_told():
+    from benchmarks.kills import LongRun, Resumed, table
+
+    said = table(Resumed(3, 64, (1, 0, 2), same_raster=True, same_network=True, target_seen_early=False))
+    assert "3 kills of 64 tiles; told as finished and computed again, for each: 1, 0, 2" in said
+    assert LongRun((100, 300, 400, 800), (9.0, 1.0, 1.5, 3.5), (5, 5, 5, 5)).slope_mb == pytest.approx(5)
+
+
 def test_the_server_is_measured():
     from benchmarks.server import hammer, said, tiles_of
 

@@ -16,6 +16,7 @@ from roadlift.scene import render
 
 pytest.importorskip("distributed", reason="needs the extra `cluster`")
 
+from benchmarks.cluster import cluster
 from distributed import Client
 from distributed.scheduler import KilledWorker, WorkerState
 
@@ -66,6 +67,14 @@ def test_a_worker_that_is_killed_changes_nothing(image, expected, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["p.tif"]
 
 
+def test_a_scheduler_that_runs_already(image, expected, tmp_path):
+    with cluster(tmp_path, workers=1) as address:
+        assert address.startswith("tcp://127.0.0.1:")
+        predict(image, tmp_path / "p.tif", TILES, compute=DaskCluster(address))
+    assert (tmp_path / "p.tif").read_bytes() == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["p.tif"]
+
+
 @pytest.fixture
 def cluster_inside(monkeypatch):
     """Workers that are threads of this process, to whom tile 12 is poison."""
@@ -111,7 +120,11 @@ def test_what_kills_every_worker_is_an_error_with_its_place(image, tmp_path, clu
         predict(image, tmp_path / "p.tif", TILES, compute=DaskCluster("local:2", "skip"))
 
 
-def test_no_cluster(image, tmp_path):
+def test_no_cluster(image, tmp_path, monkeypatch):
+    monkeypatch.setattr("roadlift.cluster.dask._PATIENCE_S", 1)
+    with pytest.raises(UsageError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"):
+        predict(image, tmp_path / "p.tif", TILES, compute=DaskCluster("tcp://127.0.0.1:9"))
+    assert not any(tmp_path.iterdir())
     for address in ("local:0", "local", "http://host:8786", "tcp://host"):
         with pytest.raises(UsageError, match="local:4"):
             DaskCluster(address)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ MAX_BLOCK: Final = 16
 MAX_LEFT_OUT: Final = 0.05
 _BLOCKS_FOR_EACH_WORKER: Final = 4
 _WORKER_SLACK: Final = 1.5
-_PATIENCE_S: Final = 20
+_PATIENCE_S: Final = 60
 _LOG = logging.getLogger("roadlift")
 
 
@@ -115,15 +115,7 @@ class DaskCluster:
         except ImportError as error:
             raise UsageError("--cluster needs Dask; run: pip install 'roadlift[cluster]'") from error
         if not self.address.startswith("local:"):
-            try:
-                client = Client(self.address, timeout=_PATIENCE_S)
-                client.wait_for_workers(1, timeout=_PATIENCE_S)
-            except (OSError, TimeoutError) as error:
-                raise UsageError(
-                    f"the scheduler {self.address} cannot be reached, or has no workers: {error}. Start it, or correct "
-                    "--cluster."
-                ) from error
-            with client:
+            with self._connected(Client) as client:
                 yield client, None
             return
         workers = int(self.address.split(":")[1])
@@ -141,6 +133,20 @@ class DaskCluster:
             Client(cluster) as client,
         ):
             yield client, max(1, available_threads() // workers)
+
+    @contextmanager
+    def _connected(self, connect: Callable[..., Any]) -> Iterator[Any]:
+        """Connect to a scheduler that runs and has at least one worker."""
+        with ExitStack() as stack:
+            try:
+                client = stack.enter_context(connect(self.address, timeout=_PATIENCE_S))
+                client.wait_for_workers(1, timeout=_PATIENCE_S)
+            except (OSError, TimeoutError) as error:
+                raise UsageError(
+                    f"the scheduler {self.address} cannot be reached, or has no workers: {error}. Start it, or correct "
+                    "--cluster."
+                ) from error
+            yield client
 
 
 class _Run:

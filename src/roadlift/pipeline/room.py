@@ -13,8 +13,8 @@ from roadlift.pipeline.work import Work
 
 TILE_BYTES: Final = 1 / 17
 """Of a finished tile, for each pixel that is kept of it; as measured on real imagery (docs/scale.md)."""
-NETWORK_BYTES: Final = 0.01
-"""Of the network, for each pixel of a town all over."""
+NETWORK_BYTES: Final = 0.03
+"""Of the network, for each pixel of a town all over: 2.7 kB for each kilometre of road."""
 PROBABILITY_BYTES: Final = 0.25
 MASK_BYTES: Final = 0.05
 """Of rasters: as they are written, and once more with overviews."""
