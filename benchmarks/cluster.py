@@ -8,6 +8,7 @@ tries it ends at once. The table says for each way to run what came out, and how
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -68,52 +69,44 @@ class Outcome:
 def cluster(folder: Path, *, workers: int = 2, preload: str | None = None) -> Iterator[str]:
     """Start a scheduler and workers as processes; gives the address."""
     with ExitStack() as stack:
-        at = ["--host", "127.0.0.1"]
-        scheduler = _start(stack, "scheduler", *at, "--port", "0", "--no-dashboard", "--no-show")
-        address = _address(scheduler)
+        at = ["--host", "127.0.0.1", "--no-dashboard"]
+        said = folder / "scheduler.json"
+        stack.callback(said.unlink, missing_ok=True)
+        _start(stack, "scheduler", *at, "--port", "0", "--no-show", "--scheduler-file", str(said))
+        address = _address(said)
         extra = []
         if preload is not None:
             (folder / "preload.py").write_text(preload)
             extra = ["--preload", str(folder / "preload.py")]
-        _start(
-            stack,
-            "worker",
-            address,
-            *at,
-            "--nworkers",
-            str(workers),
-            "--nthreads",
-            "1",
-            "--no-dashboard",
-            *extra,
-        )
+        _start(stack, "worker", address, *at, "--nworkers", str(workers), "--nthreads", "1", *extra)
         with Client(address, timeout=PATIENCE_S) as client:
             client.wait_for_workers(workers, timeout=PATIENCE_S)
         yield address
 
 
-def _start(stack: ExitStack, *arguments: str) -> subprocess.Popen[str]:
+def _start(stack: ExitStack, *arguments: str) -> None:
     command = [sys.executable, "-m", "dask", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     stack.callback(_end, process)
-    return process
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGINT)
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
 
 
-def _address(scheduler: subprocess.Popen[str]) -> str:
+def _address(said: Path) -> str:
     """Wait for the scheduler to say where it listens."""
-    if scheduler.stderr is not None:
-        for line in scheduler.stderr:
-            if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
-                return found[1]
-    raise OSError("the scheduler did not start")
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        if said.exists() and (text := said.read_text()):
+            return str(json.loads(text)["address"])
+        time.sleep(0.2)
+    raise TimeoutError("the scheduler did not start")
 
 
 def kill_one(folder: Path) -> Callable[[int, int], None]:

@@ -68,9 +68,8 @@ def blocks_of(shape: tuple[int, int], *, margin: int) -> list[Block]:
         margin: pixels around each core.
 
     Example:
-        >>> [block.core for block in blocks_of((5000, 13_000), margin=256)]
-        [Window(row=0, col=0, height=5000, width=4608), Window(row=0, col=4608, height=5000, width=4096), \
-Window(row=0, col=8704, height=5000, width=4296)]
+        >>> [(block.core.col, block.core.width) for block in blocks_of((5000, 13_000), margin=256)]
+        [(0, 4096), (4096, 4608), (8704, 4296)]
     """
     rows, cols = (_cuts(side) for side in shape)
     cores = [

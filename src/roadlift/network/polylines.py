@@ -76,7 +76,7 @@ class Polylines:
         """Cut the lines into runs of neighbours that are about so long together, at least one run.
 
         Example:
-            >>> list(Polylines.of([[(0, 0), (0, 3)], [(1, 1), (4, 5)], [(0, 0), (0, 9)]]).batches(8))
+            >>> list(Polylines.of([[(0, 0), (0, 3)], [(1, 1), (4, 5)], [(0, 0), (0, 9)]]).batches(10))
             [slice(0, 2, None), slice(2, 3, None)]
         """
         number = (np.cumsum(self.lengths) // length).astype(np.int64)
