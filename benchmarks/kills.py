@@ -171,7 +171,7 @@ def _finished(folder: Path) -> int:
     """Count the tiles that a journal holds."""
     from roadlift.imagery import Grid, TileStore
 
-    return len(TileStore(folder, Grid((1 << 20, 1 << 20), core=TILE, halo=0)).finished)
+    return len(TileStore(folder, Grid((1 << 20, 1 << 20), core=(TILE, TILE), halo=0)).finished)
 
 
 def _edges(path: Path) -> object:

@@ -49,6 +49,13 @@ def _run(*arguments):
     return result.output
 
 
+@pytest.fixture(scope="module")
+def whole(tiles):
+    """Roads of the whole scene."""
+    _run("extract", tiles / "whole.tif", tiles / "whole.gpkg")
+    return gpd.read_file(tiles / "whole.gpkg", layer="edges")
+
+
 def test_the_mosaic_gives_the_probability_of_the_whole(tiles, tmp_path):
     probabilities = []
     for where in ("whole.tif", "tiles.txt"):
@@ -61,11 +68,10 @@ def test_the_mosaic_gives_the_probability_of_the_whole(tiles, tmp_path):
         assert (transform, crs) == probabilities[0][1:]
 
 
-def test_extract_takes_a_folder_with_everything_beside(tiles, tmp_path):
+def test_extract_takes_a_folder_with_everything_beside(tiles, whole, tmp_path):
     output = _run("extract", tiles / "tiles", tmp_path / "roads.gpkg", "--overlay", tmp_path / "roads.png")
     assert "a mosaic of 4 images: where they overlap, the first in order that has data counts" in output
-    _run("extract", tiles / "whole.tif", tmp_path / "whole.gpkg")
-    found, whole = (gpd.read_file(tmp_path / name, layer="edges") for name in ("roads.gpkg", "whole.gpkg"))
+    found = gpd.read_file(tmp_path / "roads.gpkg", layer="edges")
     assert found.geometry.geom_equals(whole.geometry).all()
     assert (tmp_path / "roads.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -74,7 +80,7 @@ def test_inspect_says_what_the_mosaic_is(tiles):
     assert "a mosaic of 4 images" in _run("inspect", tiles / "items.json")
 
 
-def test_images_that_overlap_give_every_road_once(tiles, tmp_path):
+def test_images_that_overlap_give_every_road_once(tiles, whole, tmp_path):
     """Four overlapping images in one command; of the first the half that the second shows too is no data."""
     paths = sorted((tiles / "tiles").iterdir())
     collar = tmp_path / "collar.tif"
@@ -84,8 +90,7 @@ def test_images_that_overlap_give_every_road_once(tiles, tmp_path):
         with rasterio.open(collar, "w", **file.profile | {"nodata": 0}) as tile:
             tile.write(np.where(pixels == 0, 1, pixels) * (np.arange(160) < 145).astype(np.uint8))
     _run("extract", collar, *paths[1:], tmp_path / "roads.gpkg")
-    _run("extract", tiles / "whole.tif", tmp_path / "whole.gpkg")
-    found, whole = (gpd.read_file(tmp_path / name, layer="edges") for name in ("roads.gpkg", "whole.gpkg"))
+    found = gpd.read_file(tmp_path / "roads.gpkg", layer="edges")
     assert found.length_m.sum() == pytest.approx(whole.length_m.sum(), rel=0.03)
     beside = found.union_all().buffer(6)
     assert whole.union_all().difference(beside).length < 0.03 * whole.length_m.sum()
