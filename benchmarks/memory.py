@@ -103,9 +103,9 @@ def make_image(path: Path, side: int, *, dense: bool) -> None:
 def measure(folder: Path, side: int, *, dense: bool, memory: str) -> Measured:
     """Extract an image made to size in a process of its own."""
     name = "dense" if dense else "sparse"
-    image = folder / f"{name}.tif"
+    image = folder / f"{name}-{side}.tif"
     make_image(image, side, dense=dense)
-    command = [sys.executable, "-c", RUN, str(image), memory, str(folder / f"{name}.gpkg")]
+    command = [sys.executable, "-c", RUN, str(image), memory, str(image.with_suffix(".gpkg"))]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return Measured(
         name,
