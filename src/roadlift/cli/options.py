@@ -95,7 +95,7 @@ memory_options = together(
     click.option(
         "--tile-size",
         type=int,
-        help="Core of a tile in pixels.  [default: 1024, exact 2048; less where memory is short]",
+        help="Largest side of a tile in pixels.  [default: 1536, exact 2048; less where memory is short]",
     ),
     click.option(
         "--max-memory",

@@ -30,7 +30,7 @@ class ExtractOptions:
         stretch: ``percentile`` or ``none``; None is the model's.
         max_pixels: Larger images are refused, in the file and at the model's ground resolution.
         on_read_error: What a damaged part of an image is: ``fail``, an error; ``nodata``, no data, up to 5 % of it.
-        tile_size: Core of a tile in pixels; None is 1024 (2048 if exact), or less where memory is short.
+        tile_size: Largest side of a tile in pixels; None is 1536 (2048 if exact), or less where memory is short.
         exact: Margins so wide that tiling cannot be seen in the result.
         blend: ``none``, ``linear`` or ``hann``.
         overlap: Pixels that blended tiles share.

@@ -1,10 +1,9 @@
 """Image to probability: patches, tiled prediction without seams, blending, and the plan of memory."""
 
 from roadlift.segment.blend import BLENDS, BlendedTiles
-from roadlift.segment.options import PredictOptions, tile_grid
+from roadlift.segment.options import DEFAULT_TILE, PredictOptions, tile_grid
 from roadlift.segment.patches import patchify, unpatchify
 from roadlift.segment.plan import (
-    DEFAULT_TILE,
     EXACT_TILE,
     GRANTED_SHARE,
     Pixelwise,

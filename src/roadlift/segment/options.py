@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from roadlift.model import ModelCard
 
 STRETCHES: Final = ("percentile", "none")
+DEFAULT_TILE: Final = 1536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class PredictOptions:
         roadlift.errors.UsageError: blend is 'cosine'; allowed: none, linear, hann
     """
 
-    tile_size: int = 1024
+    tile_size: int = DEFAULT_TILE
     halo: int | None = None
     exact: bool = False
     blend: str = "none"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roadlift.errors import LimitError, UsageError
 from roadlift.model import available_threads
-from roadlift.segment.options import PredictOptions, tile_grid
+from roadlift.segment.options import DEFAULT_TILE, PredictOptions, tile_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
     from roadlift.model import ModelCard
 
-DEFAULT_TILE: Final = 1024
 EXACT_TILE: Final = 2048
 """With the wide margins of exact tiles, large cores waste less; the result does not depend on them."""
-SMALLER_TILES: Final = (1024, 512, 256)
+SMALLER_TILES: Final = (DEFAULT_TILE, 1024, 512, 256)
 GRANTED_SHARE: Final = 0.6
 BASE_BYTES: Final = 400_000_000
 """The interpreter, the libraries and the network, ready to run."""

@@ -23,13 +23,14 @@ from roadlift.train.graph import drop_unused_operators, simplify, weights_to_flo
 
 OPSET, MAX_IR_VERSION = 17, 9
 """What ONNX Runtime 1.17 reads, the newest that the QGIS plugin Deepness takes."""
+LARGEST_BYTES = 7_500_000
 _TOLERANCE = 1e-3
 
 
 def export_onnx(model: keras.Model, card: ModelCard, path: str | Path) -> ModelCard:
     """Write ``model`` with its card as ONNX, and check that both give the same probabilities.
 
-    Weights are stored as float16, which halves the file, and computed with as float32.
+    Where the file would be larger than ``LARGEST_BYTES``, weights are stored as float16 and computed with as float32.
 
     Args:
         model: Network from float32 (n, rows, cols, 3) in 0..1 to logits (n, rows, cols, 1), in float32.
@@ -50,7 +51,7 @@ def export_onnx(model: keras.Model, card: ModelCard, path: str | Path) -> ModelC
         graph = onnx.load(file)
         _tidy(graph)
         simplify(graph)
-        store_as_float16(graph)
+        keep_small(graph)
         card = save_with_card(graph, card, file)
         check_agreement(served, file, stride=card.stride)
         file.replace(path)
@@ -76,7 +77,7 @@ def export_again(file: Path, card: ModelCard, path: Path) -> ModelCard:
         raise ModelError(f"{file} is quantised to int8; give the float file of the same model.")
     weights_to_float32(graph.graph)
     simplify(graph)
-    store_as_float16(graph)
+    keep_small(graph)
     return save_with_card(graph, card, path)
 
 
@@ -98,6 +99,12 @@ def save_with_card(graph: onnx.ModelProto, card: ModelCard, path: Path) -> Model
     onnx.helper.set_model_props(graph, {CARD_KEY: card.to_json(), **deepness_metadata(card)})
     onnx.save(graph, path)
     return card
+
+
+def keep_small(graph: onnx.ModelProto) -> None:
+    """Store the weights of a large network in half the room (in place)."""
+    if graph.ByteSize() > LARGEST_BYTES:
+        store_as_float16(graph)
 
 
 def store_as_float16(graph: onnx.ModelProto, min_values: int = 256) -> None:
