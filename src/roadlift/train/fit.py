@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from roadlift.errors import UsageError
-from roadlift.model import load_model
+from roadlift.model import find_card, load_model
 from roadlift.train.architectures import architecture
 from roadlift.train.batches import BatchStream, sampling_weights
 from roadlift.train.data import MEMORY_BYTES, Samples, read_samples
-from roadlift.train.options import TrainOptions
+from roadlift.train.options import USUAL_ARCHITECTURE, TrainOptions
 from roadlift.train.run import RunFolder
 from roadlift.train.scenes import scene_samples
 from roadlift.train.targets import Taught, teach
@@ -39,14 +40,14 @@ def train(
     Raises:
         UsageError: ``run`` holds a run already, or options are given with ``resume``.
         InputError: Data or run cannot be read, or the loss is no longer a number.
-        ModelError: The model to start from has another architecture.
+        ModelError: Most of the network is not in the model to start from.
     """
     folder = RunFolder(Path(run))
     if resume and options is not None:
         raise UsageError("A resumed run keeps its options; leave them out, or begin a new run.")
     if not resume:
         folder.check_new()
-    options = folder.options() if resume else options or TrainOptions()
+    options = folder.options() if resume else _with_architecture(options or TrainOptions())
     design = architecture(options.architecture)
     if options.crop % design.stride:
         raise UsageError(
@@ -69,6 +70,14 @@ def train(
         trainer.start_from(options.start_model, stream)
     trainer.fit(stream, dev, folder, progress)
     return folder.best
+
+
+def _with_architecture(options: TrainOptions) -> TrainOptions:
+    """Fill in the architecture where the options leave it open."""
+    if options.architecture:
+        return options
+    start = options.start_model
+    return replace(options, architecture=find_card(start).architecture if start else USUAL_ARCHITECTURE)
 
 
 def _stream(images: Samples, options: TrainOptions, folder: RunFolder) -> BatchStream:

@@ -11,6 +11,7 @@ from roadlift.errors import InputError, UsageError
 
 SCHEDULES = ("cosine", "linear", "constant")
 RANDOM = "random"
+USUAL_ARCHITECTURE = "lite0-unet"
 
 
 def option(default: Any, text: str) -> Any:
@@ -27,7 +28,9 @@ class TrainOptions:
         8
     """
 
-    architecture: str = option("lite0-unet", "Network, by name.")
+    architecture: str = option(
+        "", f"Network, by name; empty: that of the model to start from, else {USUAL_ARCHITECTURE}."
+    )
     width: int = option(16, "Channels of the first level; of unet only.")
     start: str = option(
         "",
