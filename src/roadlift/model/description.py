@@ -97,7 +97,7 @@ def _halo_table(card: ModelCard) -> str:
         [str(row["halo"]), f"{100 * row['flipped_share']:.4f} %", str(row["largest_step"])]
         for row in card.scores.get("halo", [])
     ]
-    return _table(["halo, px", "pixels that flip", "largest step of 254"], rows) if rows else ""
+    return _table(["halo, px", "mask pixels that flip", "largest step of 254"], rows) if rows else ""
 
 
 def _training(card: ModelCard) -> str:

@@ -39,6 +39,7 @@ from roadlift.train.quantise import calibration_crops, quantise
 from roadlift.train.run import RunFolder
 from roadlift.train.trainer import build
 
+_FLAGS = {"start": "from"}
 MAX_INT8_LOSS = 0.005
 """How much IoU int8 may lose on the development images."""
 HALO_STEP = 32
@@ -156,7 +157,7 @@ def command_of(options: TrainOptions, data: str | Path) -> str:
     """
     defaults = asdict(TrainOptions())
     changed = {name: value for name, value in asdict(options).items() if value != defaults[name]}
-    flags = [f" --{name.replace('_', '-')} {value}" for name, value in changed.items()]
+    flags = [f" --{_FLAGS.get(name, name.replace('_', '-'))} {value}" for name, value in changed.items()]
     return f"roadlift train {data} --run RUN" + "".join(flags)
 
 
