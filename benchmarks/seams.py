@@ -31,7 +31,8 @@ WAYS = {
     "hann, 1024 + 256": PredictOptions(tile_size=1024, blend="hann"),
     "tiles 512": PredictOptions(tile_size=512),
     "tiles 768": PredictOptions(tile_size=768),
-    "tiles 1024 (default)": PredictOptions(tile_size=1024),
+    "tiles 1024": PredictOptions(tile_size=1024),
+    "tiles 1536 (default)": PredictOptions(tile_size=1536),
     "tiles 2048": PredictOptions(tile_size=2048),
     "tiles 512, exact": PredictOptions(tile_size=512, exact=True),
     "tiles 1024, exact": PredictOptions(tile_size=1024, exact=True),
@@ -111,7 +112,7 @@ def draw(source: ImagerySource, model: Model, path: Path, whole: np.ndarray) -> 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    names = ("patches 256, no overlap", "hann, 256 + 64", "tiles 1024 (default)")
+    names = ("patches 256, no overlap", "hann, 256 + 64", "tiles 1536 (default)")
     found = {name: probability(source, model, WAYS[name])[0] for name in names}
     window = _worst_place(np.abs(found[names[0]].astype(int) - whole))
     image = np.moveaxis(source.read(window).values, 0, 2)
