@@ -78,7 +78,7 @@ def stages(image: Path, folder: Path, rounds: int) -> tuple[float, list[Row]]:
 
 def _network_share(work: Work) -> str:
     core, read = work.grid.core, work.grid.read_shape
-    return f"{core * core / (read[0] * read[1]):.0%} of its pixels are kept"
+    return f"{core[0] * core[1] / (read[0] * read[1]):.0%} of its pixels are kept"
 
 
 def _best(work: Callable[[], object], rounds: int) -> float:

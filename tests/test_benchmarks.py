@@ -50,7 +50,7 @@ def test_runtimes_are_compared(monkeypatch, capsys):
 def test_the_footprint_is_measured(capsys):
     from benchmarks.footprint import seconds, size_mb
 
-    assert size_mb(ROOT / "src" / "roadlift" / "model" / "weights") > 5
+    assert size_mb(ROOT / "src" / "roadlift" / "model" / "weights") > 3
     assert seconds(sys.executable, "-c", "pass", rounds=1) > 0
 
 
@@ -186,11 +186,11 @@ def test_seams_are_measured_and_drawn(tmp_path):
 def test_memory_is_held_against_its_plan(tmp_path):
     from benchmarks.memory import measure, table
 
-    found = measure(tmp_path, 2200, dense=False, memory="1GB")
+    found = measure(tmp_path, 3100, dense=False, memory="1GB")
     assert found.run["tiles"] == 9
     assert found.run["repeated"] + found.run["without_data"] >= 1
     assert found.peak_mb < 1000
-    assert "2200 x 2200" in table([found])
+    assert "3100 x 3100" in table([found])
 
 
 def test_kills_and_long_runs_are_told():

@@ -298,7 +298,7 @@ def damaged(tmp_path):
 def test_what_is_lost_is_counted_over_all_runs(damaged, tmp_path, monkeypatch):
     options = ExtractOptions(tile_size=128, on_read_error="nodata")
     with pytest.raises(KeyboardInterrupt):
-        predict(damaged, tmp_path / "p.tif", options, compute=_Interrupt(after=18))
+        predict(damaged, tmp_path / "p.tif", options, compute=_Interrupt(after=16))
     (notes,) = (tmp_path / "p.tif.roadlift").glob("*.lost")
     assert [json.loads(line)["row"] for line in notes.read_text().splitlines()] == [512]
     monkeypatch.setattr("roadlift.imagery.source.MAX_UNREADABLE", 0.04)  # one cell is 3.1 %, both are 6.3 %

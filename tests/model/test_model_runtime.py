@@ -262,6 +262,15 @@ def test_names_and_paths(toy_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         load_model("model.h5")
 
 
+def test_a_runtime_that_has_rested_computes_the_same(toy_path: Path) -> None:
+    model = load_model(toy_path, threads=1)
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    model.runtime.prepare((64, 64))
+    before = model.predict(image)
+    model.runtime.rest()
+    assert np.array_equal(model.predict(image), before)
+
+
 def test_built_in_models_keep_their_promises() -> None:
     for card in list_models():
         assert find_card(card.name) == card

@@ -310,7 +310,7 @@ def test_a_source_that_gives_too_little(network: Model, make_source: Any, make_s
         ({"exact": True, "blend": "hann"}, "exact takes the halo"),
         ({"overlap": 8}, "overlap belongs to blend linear or hann"),
         ({"blend": "hann", "halo": 8}, "halo belongs to blend none"),
-        ({"blend": "hann", "overlap": 2000}, "at most the tile size, 1024 px"),
+        ({"blend": "hann", "overlap": 2000}, "at most the tile size, 1536 px"),
     ],
 )
 def test_options_that_are_not_allowed(options: dict[str, Any], message: str) -> None:

@@ -101,7 +101,15 @@ def absolute(name: str | Path) -> str:
         >>> absolute("https://example.org/a.tif")
         'https://example.org/a.tif'
     """
-    return str(Path(name).resolve()) if not is_remote(name) and Path(name).exists() else str(name)
+    return str(Path(name).resolve()) if not is_remote(name) and _exists(Path(name)) else str(name)
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def open_raster(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> rasterio.DatasetReader:

@@ -90,6 +90,9 @@ class OnnxRuntime:
     def prepare(self, shape: tuple[int, int]) -> None:
         """Do nothing: a session takes tiles of any shape."""
 
+    def rest(self) -> None:
+        """Do nothing: a session keeps no tiles."""
+
     def run(self, tiles: Iterable[UInt8]) -> Iterator[UInt8]:
         """Map tiles in order; one more call than threads is under way."""
         running: deque[Any] = deque()

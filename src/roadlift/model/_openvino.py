@@ -109,6 +109,11 @@ class OpenVinoRuntime:
         """Compile the program for tiles of (rows, cols)."""
         self._program(shape)
 
+    def rest(self) -> None:
+        """Drop the compiled programs."""
+        with self._lock:
+            self._programs.clear()
+
     def run(self, tiles: Iterable[UInt8]) -> Iterator[UInt8]:
         """Map tiles in order; one more request than threads is in flight."""
         for shape, group in groupby(tiles, key=lambda tile: (tile.shape[0], tile.shape[1])):

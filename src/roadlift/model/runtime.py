@@ -75,6 +75,10 @@ class Runtime(Protocol):
         """Make ready for tiles of (rows, cols); without it the first of them waits for that."""
         ...
 
+    def rest(self) -> None:
+        """Give back the memory of what was made ready; it is made again when it is needed."""
+        ...
+
     def run(self, tiles: Iterable[UInt8]) -> Iterator[UInt8]:
         """Map uint8 tiles (rows, cols, 3) to uint8 (rows, cols), in order, a bounded number in flight."""
         ...

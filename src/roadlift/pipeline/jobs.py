@@ -157,6 +157,7 @@ def _extract_one(
 def vectorize_work(work: Work, figures: dict[str, Any]) -> RoadMap:
     """Make the network of an image whose tiles are all finished, in the image's own CRS."""
     card, native = work.model.card, work.source.native_georef
+    work.model.runtime.rest()
     roads = network.vectorize(
         work.raster,
         work.source.georef,
