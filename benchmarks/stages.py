@@ -140,6 +140,7 @@ def mosaic(image: Path, repeat: int, path: Path) -> Path:
         pixels, profile = file.read(), file.profile
     profile |= {"height": pixels.shape[1] * repeat, "width": pixels.shape[2] * repeat, "bigtiff": "if_safer"}
     profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "num_threads": 2}
+    profile.pop("photometric", None)  # of JPEG only
     row = np.tile(pixels, (1, 1, repeat))
     with rasterio.open(path, "w", **profile) as file:
         for part in range(repeat):
