@@ -17,9 +17,9 @@ from roadlift.imagery import ImagerySource, Window
 SIDE = 300
 PLACES = {
     "paths of a cemetery are roads to it": (1875, 4345),
-    "of a railway it takes a piece": (3136, 2900),
-    "a track on bare ground comes in pieces": (1094, 467),
-    "a path is no different from a road": (649, 4126),
+    "a railway is drawn as a road": (3136, 2900),
+    "of two tracks on bare ground one is missed": (1094, 467),
+    "of a path it takes a piece": (649, 4126),
 }
 """Row and column in the Agawam image."""
 ROAD = "#ffd84d"

@@ -8,6 +8,7 @@ it did before, and can train as any other.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from roadlift.errors import ModelError
 _LAYER = re.compile(
     r"/([A-Za-z0-9_]+?)(?:_norm)?_\d+/(?:convolution|depthwise|conv_transpose|batchnorm|BiasAdd)"
 )
+LOG = logging.getLogger("roadlift")
 MIN_FITTING_SHARE = 0.5
 _AXES = {"Conv2D": (2, 3, 1, 0), "DepthwiseConv2D": (2, 3, 0, 1), "Conv2DTranspose": (2, 3, 1, 0)}
 
@@ -54,6 +56,7 @@ def start_from(model: keras.Model, onnx_bytes: bytes, crops: np.ndarray) -> None
             f"Only {len(fitting)} of the {len(layers)} layers of {model.name} are in the model to start from, in the same "
             "shape; it is another architecture or width."
         )
+    LOG.info("%d of the %d layers are those of the model to start from", len(fitting), len(layers))
     for layer in fitting:
         _set_convolution(layer, folded[layer.name])
     _settle_norms(model, crops)
