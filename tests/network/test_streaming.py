@@ -16,6 +16,7 @@ from scipy import ndimage
 from roadlift.imagery import Georef, Window
 from roadlift.network import NetworkOptions, vectorize
 from roadlift.network import raster as raster_module
+from roadlift.network.blocks import BLOCK_PX, MARGIN_M
 
 DATA = Path(__file__).parents[2].parent / "shared/data/massachusetts"
 PIXELS = Georef(None, Affine.identity())
@@ -83,14 +84,13 @@ def test_real_masks(height: int) -> None:
     assert_same(whole, roads_in_strips(values, height * values.shape[1]))
 
 
-def test_only_strips_are_read() -> None:
-    values = np.zeros((3000, 90), np.uint8)
-    values[:, 40:47] = 254
+def test_a_block_is_all_that_is_read_at_once() -> None:
+    values = np.zeros((13_000, 50), np.uint8)
+    values[:, 20:27] = 254
     raster = Windows(values)
-    found = roads_in_strips(raster, 64 * 90)
-    assert_same(found, roads_in_strips(values, 1 << 23))
+    found = roads_in_strips(raster, 64 * 50)
     assert len(found.edges) == 1
-    assert raster.largest < (64 + 2 * 40) * 90
+    assert raster.largest <= (BLOCK_PX + 2 * MARGIN_M) * 50
 
 
 def test_seventy_thousand_pixels_wide() -> None:

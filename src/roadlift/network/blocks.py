@@ -22,7 +22,7 @@ from roadlift.network.finding import Finding, collected
 from roadlift.network.linegraph import LineGraph, merge_through_nodes
 from roadlift.network.mask import find_roads
 from roadlift.network.polylines import Polylines
-from roadlift.network.raster import Part, as_raster
+from roadlift.network.raster import Part, as_raster, in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -104,10 +104,10 @@ def draw_in_blocks(raster: Raster, draw: Draw, *, margin: int) -> tuple[LineGrap
     """
     blocks = blocks_of(raster.shape, margin=margin)
     if len(blocks) == 1:
-        return draw(raster)
+        return draw(in_memory(raster))
     shares, findings = [], []
     for block in blocks:
-        graph, found = draw(Part(raster, block.window))
+        graph, found = draw(in_memory(Part(raster, block.window)))
         origin = np.array([block.window.row, block.window.col], dtype=np.float64)
         place = _Place(block, raster.shape, margin)
         shares.append(_share(_shifted(graph, origin), place))

@@ -75,7 +75,8 @@ def order_chains(count: int, first: Integers, second: Integers) -> Chains:
     if not count:
         empty = np.empty(0, dtype=np.int64)
         return Chains(empty, np.zeros(1, dtype=np.int64), np.empty(0, dtype=bool))
-    pairs = np.unique(np.stack([np.minimum(first, second), np.maximum(first, second)]), axis=1)
+    links = np.sort(np.minimum(first, second) * count + np.maximum(first, second))
+    pairs = np.stack(np.divmod(links[np.append([True], links[1:] > links[:-1])[: len(links)]], count))
     groups = label_groups(count, pairs[0], pairs[1])
     degree = np.bincount(pairs.ravel(), minlength=count)
     ends = np.flatnonzero(degree < 2)

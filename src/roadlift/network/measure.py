@@ -114,7 +114,11 @@ def percentiles(group: Integers, value: Floats, groups: int, shares: tuple[float
     """Nearest-rank percentiles of the values of each group, one array (groups,) per share."""
     valid = np.isfinite(value)
     group, value = group[valid], value[valid]
-    ordered = np.append(value[np.lexsort((value, group))], np.nan)
+    by_value = np.argsort(value)
+    place = np.sort(
+        group[by_value] * max(len(value), 1) + np.arange(len(value))
+    )  # two plain sorts: far quicker than lexsort
+    ordered = np.append(value[by_value[place % max(len(value), 1)]], np.nan)
     count = np.bincount(group, minlength=groups)
     begin = np.cumsum(count) - count
     ranks = [np.floor((count - 1) * share + 0.5).astype(np.int64) for share in shares]

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     Booleans = NDArray[np.bool_]
 
 
-def find_crossings(lines: Polylines) -> Booleans:
+def find_crossings(lines: Polylines, of: Booleans | None = None) -> Booleans:
     """Find the lines that cross themselves, cross another or run on it; to share an end is no crossing.
+
+    Args:
+        lines: all lines.
+        of: (lines,) bool, look only at pairs with one of these; None at all.
 
     Returns:
         (lines,) bool.
@@ -28,12 +32,17 @@ def find_crossings(lines: Polylines) -> Booleans:
         >>> find_crossings(lines).tolist()
         [True, True, False]
     """
-    whole = lines.to_shapely()
-    crossing = ~np.asarray(shapely.is_simple(whole), dtype=bool)
+    of = np.ones(len(lines), dtype=bool) if of is None else of
+    crossing = np.zeros(len(lines), dtype=bool)
+    crossing[of] = ~shapely.is_simple(lines.take(of).to_shapely())
     pieces, owner = _halves(lines)
+    asked = np.flatnonzero(of[owner])
     tree = shapely.STRtree(pieces)
-    for predicate in ("crosses", "overlaps", "covers"):
-        one, other = tree.query(pieces, predicate=predicate)
+    for predicate in ("crosses", "overlaps", "covers", "covered_by"):
+        if predicate == "covered_by" and of.all():
+            continue  # was seen from the other line
+        one, other = tree.query(pieces[asked], predicate=predicate)
+        one = asked[one]
         different = one != other
         crossing[owner[one[different]]] = crossing[owner[other[different]]] = True
     return crossing
@@ -66,9 +75,10 @@ def keep_apart(versions: Sequence[Polylines]) -> tuple[Polylines, Booleans]:
         The lines, and which of them cross even in their first version, (lines,) bool.
     """
     chosen = np.full(len(versions[0]), len(versions) - 1, dtype=np.int64)
+    crossing = np.ones(len(chosen), dtype=bool)
     while True:
         lines = pick(versions, chosen)
-        crossing = find_crossings(lines)
+        crossing = find_crossings(lines, crossing)  # the others have not moved since they crossed nothing
         back = crossing & (chosen > 0)
         if not back.any():
             return lines, crossing

@@ -91,7 +91,7 @@ def _fall_to_half(view: View, points: Floats, way: Floats, on_line: Floats, limi
     start, stride, inner = points[active].T.copy(), PROFILE_STEP * way[active].T, on_line[active]
     level = inner / 2
     for step in range(1, int(np.ceil(limit / PROFILE_STEP)) + 1):
-        outer = np.nan_to_num(view.probability((start + step * stride).T), copy=False)
+        outer = view.probability((start + step * stride).T, no_data=0.0)
         fallen = outer < level
         share = (inner[fallen] - level[fallen]) / (inner[fallen] - outer[fallen])
         distance[active[fallen]] = np.minimum((step - 1 + share) * PROFILE_STEP, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -78,6 +79,13 @@ def as_raster(probability: Bytes | Raster) -> Raster:
     return ArrayRaster(probability) if isinstance(probability, np.ndarray) else probability
 
 
+def in_memory(raster: Raster) -> ArrayRaster:
+    """Read all of a raster, which several steps would else each read anew."""
+    return (
+        raster if isinstance(raster, ArrayRaster) else ArrayRaster(raster.read(Window(0, 0, *raster.shape)))
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """Some whole rows of a raster, addressed by the raster's own rows and columns.
@@ -97,10 +105,15 @@ class View:
         found: Bytes = self.values[row - self.top, col]
         return found
 
-    def probability(self, points: Floats) -> Floats:
+    @cached_property
+    def whole(self) -> bool:
+        """Whether there is data on every pixel."""
+        return not bool((self.values == NO_DATA).any())
+
+    def probability(self, points: Floats, *, no_data: float = np.nan) -> Floats:
         """Read probability 0..1 at (points, 2) row and column, bilinear.
 
-        NaN on no data; outside of the raster the nearest value of its border.
+        ``no_data`` beside no data; outside of the raster the nearest value of its border.
 
         Example:
             >>> view = View(np.array([[0, 254]], np.uint8), 0, (1, 2))
@@ -111,21 +124,27 @@ class View:
         flat, width = self.values.reshape(-1), self.values.shape[1]
         here = (row - self.top) * width + col
         below = here + width * (row < self.shape[0] - 1)
-        beside = (col < self.shape[1] - 1).astype(np.int64)
+        beside = col < self.shape[1] - 1
         corners = [flat.take(place) for place in (here, here + beside, below, below + beside)]
         upper, lower = (
             left + (right.astype(np.float64) - left) * across for left, right in (corners[:2], corners[2:])
         )
-        value: Floats = np.minimum((upper + (lower - upper) * down) / PROBABILITY_ONE, 1.0)
-        value[np.maximum.reduce(corners) == NO_DATA] = np.nan
+        lower -= upper
+        lower *= down
+        lower += upper
+        lower /= PROBABILITY_ONE
+        value: Floats = np.minimum(lower, 1.0, out=lower)
+        if not self.whole:
+            value[np.maximum.reduce(corners) == NO_DATA] = no_data
         return value
 
 
 def _cells(places: Floats, size: int) -> tuple[Integers, Floats]:
     """Split places along an axis into the pixel before and the share of the way to the next; clipped to the raster."""
-    inside = np.clip(places, 0, size - 1)
+    inside = np.minimum(np.maximum(places, 0), size - 1)
     before = inside.astype(np.int64)
-    return before, inside - before
+    inside -= before
+    return before, inside
 
 
 def strip_rows(width: int) -> int:

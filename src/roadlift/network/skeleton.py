@@ -135,12 +135,12 @@ def half_widths(mask: Booleans, row: Integers, col: Integers, *, reach: int) -> 
     down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
     distance = np.hypot(down, across)
     found = np.full(len(row), float(reach))
-    active = np.arange(len(row))
+    framed = np.pad(mask, reach, mode="edge")
+    active, place = np.arange(len(row)), (row + reach) * framed.shape[1] + col + reach
     for look in np.argsort(distance, kind="stable")[: np.count_nonzero(distance <= reach)]:
-        beside = np.clip(row[active] + down[look], 0, mask.shape[0] - 1)
-        inside = mask[beside, np.clip(col[active] + across[look], 0, mask.shape[1] - 1)]
+        inside = framed.reshape(-1).take(place + (down[look] * framed.shape[1] + across[look]))
         found[active[~inside]] = max(distance[look] - 0.5, 0.5)
-        active = active[inside]
+        active, place = active[inside], place[inside]
         if not len(active):
             break
     return found

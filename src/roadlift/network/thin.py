@@ -53,7 +53,7 @@ def thin(mask: Booleans, *, rounds: int) -> Booleans:
     if _peel(framed, rounds):
         _hollow(framed)
         _peel(framed, OUTLINE_ROUNDS)
-    skeleton: Booleans = framed[1:-1, 1:-1].astype(bool)
+    skeleton: Booleans = framed.view(np.bool_)[1:-1, 1:-1]
     return skeleton
 
 
@@ -79,30 +79,40 @@ REMOVABLE = _removable()
 
 def _peel(framed: NDArray[np.uint8], rounds: int) -> bool:
     """Thin in place; return whether the last round still took pixels away."""
-    flat = framed.reshape(-1)
-    steps = [down * framed.shape[1] + across for down, across in CLOCKWISE]
+    flat, width = framed.reshape(-1), framed.shape[1]
+    steps = [down * width + across for down, across in CLOCKWISE]
     scratch = np.empty(len(flat), dtype=np.int32)
-    fresh = before = _contour(framed)
+    fresh = before = _contour(flat, width)
+    going = True
     for half in range(2 * rounds):
-        candidates = _distinct(np.concatenate([fresh, before]), scratch)
-        candidates = candidates[flat[candidates] > 0]
+        candidates = _distinct(_set_ones(flat, np.concatenate([fresh, before])), scratch)
         code = np.zeros(len(candidates), dtype=np.uint8)
         for bit, step in enumerate(steps):
-            code |= flat[candidates + step] << bit
-        gone = candidates[REMOVABLE[half % 2][code]]
+            code |= flat.take(candidates + step) << bit
+        gone = candidates[REMOVABLE[half % 2].take(code)]
         flat[gone] = 0
-        before, fresh = fresh, _distinct(np.concatenate([gone + step for step in steps]), scratch)
-        if not len(before) and not len(fresh):
+        before = fresh
+        fresh = _distinct(np.concatenate([_set_ones(flat, gone + step) for step in steps]), scratch)
+        went, going = going, len(gone) > 0
+        if not went and not going:
             return False
-    return bool(len(before) or len(fresh))
+    return went or going
 
 
-def _contour(framed: NDArray[np.uint8]) -> Integers:
+def _contour(flat: NDArray[np.uint8], width: int) -> Integers:
     """Set pixels with an unset direct neighbour, as flat indices: no others can go."""
-    inner = framed[1:-1, 1:-1] & framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
-    row, col = np.nonzero(framed[1:-1, 1:-1] > inner)
-    contour: Integers = (row + 1) * framed.shape[1] + col + 1
+    here = flat[width:-width]
+    inner = here & flat[: -2 * width] & flat[2 * width :]
+    inner &= flat[width - 1 : -width - 1]
+    inner &= flat[width + 1 : len(flat) - width + 1]
+    contour: Integers = np.flatnonzero(here > inner) + width
     return contour
+
+
+def _set_ones(flat: NDArray[np.uint8], places: Integers) -> Integers:
+    """Those of some places whose pixel is set."""
+    chosen: Integers = places[flat.take(places).view(np.bool_)]
+    return chosen
 
 
 def _distinct(items: Integers, scratch: NDArray[np.int32]) -> Integers:
