@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -25,12 +26,12 @@ from roadlift.model import find_card
 from roadlift.report.figures import PROBABILITY_COLOURS
 
 PLACES = ((2530, 1690, 560), (870, 4870, 560))
-"""Column and row of the places' upper left corners, and rows; they are twice as wide."""
+"""In the Agawam image; they are twice as wide as high."""
 DPI = 100
 
 
-def draw(image: Path, roads: RoadMap, output: Path) -> None:
-    """Draw the network and the places."""
+def draw(image: Path, roads: RoadMap, output: Path, places: Sequence[tuple[int, int, int]] = PLACES) -> None:
+    """Draw the network and two places: column and row of their upper left corners, and rows."""
     figure = plt.figure(figsize=(16, 9.9), dpi=DPI, facecolor="white")
     grid = figure.add_gridspec(
         2,
@@ -48,7 +49,7 @@ def draw(image: Path, roads: RoadMap, output: Path) -> None:
     west, south, east, north = _bounds(image)
     overview.set_xlim(west, east)
     overview.set_ylim(south, north)
-    for row, place in enumerate(PLACES):
+    for row, place in enumerate(places):
         _draw_place(figure.add_subplot(grid[row, 1]), overview, image, roads, place)
     for axes in figure.axes:
         axes.set_xticks([])

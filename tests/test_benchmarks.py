@@ -183,6 +183,18 @@ def test_seams_are_measured_and_drawn(tmp_path):
     assert (tmp_path / "seams.png").stat().st_size > 10_000
 
 
+def test_a_network_is_drawn_whole_and_in_two_places(tmp_path):
+    from benchmarks.pictures import draw
+
+    from roadlift import extract
+
+    image, _, _ = render(1, shape=(256, 256)).save(tmp_path, "scene")
+    draw(image, extract(image), tmp_path / "network.jpg", places=((0, 0, 100), (50, 120, 100)))
+    with Image.open(tmp_path / "network.jpg") as picture:
+        assert picture.size == (1600, 990)
+        assert len(picture.getcolors(picture.width * picture.height)) > 1000
+
+
 def test_memory_is_held_against_its_plan(tmp_path):
     from benchmarks.memory import measure, table
 

@@ -16,7 +16,7 @@ import rasterio
 from roadlift.errors import InputError, ModelError, UsageError
 from roadlift.model import load_model
 from roadlift.scene import render
-from roadlift.train.data import read_samples
+from roadlift.train.data import Sample, read_samples
 from roadlift.train.export import check_agreement, export_onnx
 from roadlift.train.fit import train
 from roadlift.train.halo import HaloError, choose_halo, measure_halos
@@ -211,6 +211,16 @@ def test_thresholds_are_chosen_by_intersection_over_union(data):
     high, low = choose_thresholds([probability], [sample])
     assert 60 / 254 < low <= high <= 150 / 254
     assert pixel_scores([probability], [sample], high=high, low=low)["iou"] == 1
+
+
+@pytest.mark.parametrize(("false", "followed"), [(2, True), (5, False)])
+def test_thresholds_are_the_lowest_that_cost_next_to_nothing(false, followed):
+    label = np.zeros((20, 100), np.uint8)
+    label[:10] = 1
+    probability = np.where(label == 1, 150, 0).astype(np.uint8)
+    probability[19, :false] = 100
+    high, _ = choose_thresholds([probability], [Sample("a", np.zeros((20, 100, 3), np.uint8), label)])
+    assert (high <= 100 / 254) == followed
 
 
 def test_halo_is_measured_against_the_whole_image():
