@@ -2,9 +2,10 @@
 
 Rates are megapixels of the image per second, the best of a few rounds in one process on a quiet machine. "Read" decodes and
 scales every tile with its margin; "network" is the bare network on as many tiles that lie in memory; "tiles" is both
-together with the tile store; "vectorise" makes roads of the finished tiles. The command is a process of its own, from
-GeoTIFF to GeoPackage, start included. The machine's peak is a float32 matrix product on all processors, times four, for
-that is what its int8 dot products do.
+together with the tile store; "vectorise" makes roads of the finished tiles, "write" puts them into a GeoPackage. The command
+is a process of its own, from GeoTIFF to GeoPackage, start included. The machine's peak is a float32 matrix product on all
+processors, times four, for that is what its int8 dot products do; the network's share of it counts the multiplications and
+additions of its convolutions, margins included.
 
     python -m benchmarks.stages [IMAGE] [--repeat 1] [--rounds 3] [--no-plain-way]
 """
@@ -12,6 +13,7 @@ that is what its int8 dot products do.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import subprocess
@@ -23,9 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import rasterio
 
 from roadlift import ExtractOptions
+from roadlift.model.library import model_bytes
 from roadlift.pipeline.jobs import vectorize_work
 from roadlift.pipeline.work import Work, compute_here, open_work
 from roadlift.scene import render
@@ -33,6 +37,7 @@ from roadlift.segment.predict import read_tile
 
 GEMM = 4096
 INT8_FACTOR = 4
+SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def stages(image: Path, folder: Path, rounds: int) -> tuple[float, list[Row]]:
 
         rows = [
             Row("read", _best(read, rounds)),
-            Row("network", _best(network, rounds), _network_share(work)),
+            _network_row(work, _best(network, rounds)),
             Row("tiles", _best(lambda: compute_here(work, tiles), rounds)),
         ]
         roads = vectorize_work(work, {"finished_earlier": 0, "tiles": len(tiles)})
@@ -70,15 +75,38 @@ def stages(image: Path, folder: Path, rounds: int) -> tuple[float, list[Row]]:
             Row(
                 "vectorise",
                 _best(lambda: vectorize_work(work, {"finished_earlier": 0, "tiles": len(tiles)}), rounds),
-                f"{len(roads.edges)} edges, {roads.edges.length_m.sum() / 1000:.0f} km",
+                f"{len(roads.edges)} edges, {roads.length_km:.0f} km",
             )
         )
+        rows.append(Row("write", _best(lambda: roads.save(folder / "written.gpkg", overwrite=True), rounds)))
         return work.source.shape[0] * work.source.shape[1] / 1e6, rows
 
 
-def _network_share(work: Work) -> str:
+def _network_row(work: Work, seconds: float) -> Row:
     core, read = work.grid.core, work.grid.read_shape
-    return f"{core[0] * core[1] / (read[0] * read[1]):.0%} of its pixels are kept"
+    kept = core[0] * core[1] / (read[0] * read[1])
+    graph, _ = model_bytes(work.model.card.name)
+    rate = len(work.grid) * read[0] * read[1] * operations_per_pixel(onnx.load_from_string(graph)) / seconds
+    note = f"{kept:.0%} of its pixels are kept; {rate / 1e9:.0f} GOP/s, {rate / 1e9 / peak_gops():.0%} of the peak"
+    return Row("network", seconds, note)
+
+
+def operations_per_pixel(graph: onnx.ModelProto) -> float:
+    """Count the multiplications and additions of the convolutions for each pixel of the image."""
+    sides = graph.graph.input[0].type.tensor_type.shape.dim
+    for dimension, size in zip(sides, (1, 3, SIDE, SIDE), strict=True):
+        dimension.dim_value = size
+    inferred = onnx.shape_inference.infer_shapes(graph).graph
+    shapes = {
+        value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in (*inferred.value_info, *inferred.input, *inferred.output)
+    } | {weight.name: list(weight.dims) for weight in inferred.initializer}
+    products = 0
+    for node in inferred.node:
+        if node.op_type in ("Conv", "ConvTranspose"):
+            pixels = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]][2:]
+            products += math.prod(pixels) * math.prod(shapes[node.input[1]])
+    return 2 * products / SIDE**2
 
 
 def _best(work: Callable[[], object], rounds: int) -> float:

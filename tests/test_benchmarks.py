@@ -152,15 +152,40 @@ def test_fine_tuning_is_compared(tmp_path):
     assert len(re.findall(r"IoU \d\.\d{3}", table)) == 2
 
 
-def test_stages_are_timed_alone_and_together(tmp_path):
+def test_operations_of_convolutions_are_counted():
+    from benchmarks.stages import operations_per_pixel
+    from onnx.helper import make_graph, make_model, make_node, make_tensor, make_tensor_value_info
+
+    weights = [
+        make_tensor("small", 1, (4, 3, 3, 3), [0.0] * 108),
+        make_tensor("large", 1, (4, 1, 2, 2), [0.0] * 16),
+    ]
+    nodes = [
+        make_node("Conv", ["image", "small"], ["half"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        make_node("ConvTranspose", ["half", "large"], ["road"], strides=[2, 2]),
+    ]
+    ends = [make_tensor_value_info(name, 1, ("n", of, "h", "w")) for name, of in (("image", 3), ("road", 1))]
+    graph = make_model(make_graph(nodes, "two", ends[:1], ends[1:], weights))
+    assert operations_per_pixel(graph) == 2 * (108 + 16) / 4
+
+
+def test_stages_are_timed_alone_and_together(tmp_path, monkeypatch):
     from benchmarks.stages import command, mosaic, stages, table
 
+    monkeypatch.setattr("benchmarks.stages.GEMM", 64)
     image, _, _ = render(1, shape=(160, 160)).save(tmp_path, "scene")
     larger = mosaic(image, 2, tmp_path / "larger.tif")
     megapixels, rows = stages(larger, tmp_path, rounds=1)
     rows.append(command(larger, tmp_path, rounds=1))
     assert megapixels == 320 * 320 / 1e6
-    assert [row.name for row in rows] == ["read", "network", "tiles", "vectorise", "roadlift extract"]
+    assert [row.name for row in rows] == [
+        "read",
+        "network",
+        "tiles",
+        "vectorise",
+        "write",
+        "roadlift extract",
+    ]
     assert all(row.seconds > 0 for row in rows)
     assert "100%" in table(megapixels, rows)
 
