@@ -213,7 +213,7 @@ def test_thresholds_are_chosen_by_intersection_over_union(data):
     assert pixel_scores([probability], [sample], high=high, low=low)["iou"] == 1
 
 
-@pytest.mark.parametrize(("false", "followed"), [(2, True), (5, False)])
+@pytest.mark.parametrize(("false", "followed"), [(4, True), (8, False)])
 def test_thresholds_are_the_lowest_that_cost_next_to_nothing(false, followed):
     label = np.zeros((20, 100), np.uint8)
     label[:10] = 1

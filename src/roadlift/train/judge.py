@@ -18,7 +18,7 @@ from roadlift.train.score import histogram_of
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(13))
 LOW_SHARES = (0.4, 0.6, 0.8, 1.0)
-TIE = 0.003
+TIE = 0.005
 RESAMPLES = 2000
 _PIXELS = Georef(None, Affine.identity())
 
@@ -47,10 +47,10 @@ def predict_samples(model: Model, samples: Sequence[Sample]) -> list[np.ndarray]
 
 
 def choose_thresholds(probabilities: Sequence[np.ndarray], samples: Sequence[Sample]) -> tuple[float, float]:
-    """Return hysteresis thresholds (high, low): the lowest pair whose micro IoU is within .003 of the best.
+    """Return hysteresis thresholds (high, low): the lowest pair whose micro IoU is within .005 of the best.
 
     The lowest, because a network gives lower probabilities on imagery that is unlike its training images, and because
-    roads hang together better. A few tenths of a point are far less than chance makes of a few dozen images.
+    roads hang together better. Half a point is far less than chance makes of a few dozen images.
 
     Args:
         probabilities: uint8 (rows, cols), 0..254, of each sample.
