@@ -115,13 +115,14 @@ def measure(folder: Path, side: int, *, dense: bool, memory: str) -> Measured:
         tuple(found["marks"]),
         found["run"],
         found["cpu"],
+        found["seconds"],
         found["km"],
     )
 
 
 def table(found: list[Measured]) -> str:
     """Return the measurements as text."""
-    heads = ("", "pixels", "peak MB", "plan MB", "growth", "tiles", "repeated", "road km", "cpu s")
+    heads = ("", "pixels", "peak MB", "plan MB", "growth", "tiles", "repeated", "road km", "cpu s", "s")
     rows = [
         (
             one.name,
@@ -133,6 +134,7 @@ def table(found: list[Measured]) -> str:
             f"{one.run['repeated'] + one.run['without_data']}",
             f"{one.length_km:.0f}",
             f"{one.cpu_seconds:.0f}",
+            f"{one.seconds:.0f}",
         )
         for one in found
     ]

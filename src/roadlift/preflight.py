@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from roadlift.imagery import MAX_PIXELS, ImagerySource, Mosaic, Pixels, Stretch, open_imagery
+from roadlift.imagery import MAX_PIXELS, ImagerySource, Mosaic, Pixels, Stretch, open_imagery, without_filling
 from roadlift.model import ModelCard, available_threads
 from roadlift.segment import DEFAULT_TILE, Plan, PredictOptions, plan_source, tile_grid
 
@@ -169,7 +170,9 @@ def inspect(
         grid = tile_grid(source.shape, card, replace(wanted, tile_size=plan.tile_size))
         plain = (stretch or card.stretch) == "none"
         fitted = Stretch.fit(
-            sample, low_percent=card.stretch_low_percent, high_percent=card.stretch_high_percent
+            without_filling(sample, scale=sample.valid.size / math.prod(source.shape)),
+            low_percent=card.stretch_low_percent,
+            high_percent=card.stretch_high_percent,
         )
         ranges = Stretch.none(source.dtype) if plain else fitted
         native = source.native_georef

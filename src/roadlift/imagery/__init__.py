@@ -1,6 +1,6 @@
 """Pixels in and out: georeferences, tiles, images read at the model's ground resolution, rasters written whole or not."""
 
-from roadlift.imagery.blank import blank_areas
+from roadlift.imagery.blank import blank_areas, sample_of_image, without_filling
 from roadlift.imagery.georef import Georef
 from roadlift.imagery.grid import Grid, Tile, Window
 from roadlift.imagery.journal import (
@@ -54,6 +54,8 @@ __all__ = [
     "open_journal",
     "read_probability",
     "read_record",
+    "sample_of_image",
     "set_cache",
     "tiles_in",
+    "without_filling",
 ]

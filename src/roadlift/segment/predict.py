@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadlift.errors import InputError
-from roadlift.imagery import Stretch, Tile, Window
+from roadlift.imagery import Stretch, Tile, Window, sample_of_image
 from roadlift.segment._stages import run_stages
 from roadlift.segment.blend import SeamBlender
 from roadlift.segment.options import PredictOptions, tile_grid
@@ -214,7 +214,7 @@ def _blending(sink: Sink, grid: Grid, blend: str) -> Take:
 
 
 def fit_stretch(source: Source, card: ModelCard, options: PredictOptions) -> Stretch:
-    """Fit the radiometric scaling for a whole raster, as the card or the options ask for it.
+    """Fit the radiometric scaling for a whole raster, as the card or the options ask for it; filling does not count.
 
     Args:
         source: The raster.
@@ -224,7 +224,7 @@ def fit_stretch(source: Source, card: ModelCard, options: PredictOptions) -> Str
     if (options.stretch or card.stretch) == "none":
         return Stretch.none(source.dtype, fill=card.fill)
     return Stretch.fit(
-        source.sample(),
+        sample_of_image(source),
         low_percent=card.stretch_low_percent,
         high_percent=card.stretch_high_percent,
         fill=card.fill,
@@ -400,8 +400,10 @@ class _Run:
 
 def _flat_colour(image: UInt8) -> bytes | None:
     """Return the colour of an image of one colour all over, else None."""
-    first = image[0, 0]
-    return first.tobytes() if (image[0] == first).all() and (image == first).all() else None
+    if (image[0] != image[0, 0]).any():
+        return None
+    values = image.reshape(-1)
+    return image[0, 0].tobytes() if (values[3:] == values[:-3]).all() else None
 
 
 def _stack(images: list[UInt8]) -> UInt8:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from roadlift.errors import InputError, LimitError
-from roadlift.imagery import ImagerySource, Stretch
+from roadlift.imagery import ImagerySource, Stretch, sample_of_image
 from roadlift.imagery.preview import write_preview
 from roadlift.model import DEFAULT_MODEL, ModelCard, find_card
 from roadlift.preflight import Preflight
@@ -113,6 +113,8 @@ def _write_picture(image: Path, shape: tuple[int, int], card: ModelCard) -> None
             gsd = None if placement.shape is None else source.ground_resolution_m
     with ImagerySource(image, ground_resolution=coarse, gsd=gsd) as source:
         stretch = Stretch.fit(
-            source.sample(), low_percent=card.stretch_low_percent, high_percent=card.stretch_high_percent
+            sample_of_image(source),
+            low_percent=card.stretch_low_percent,
+            high_percent=card.stretch_high_percent,
         )
         write_preview(source, Path(PREVIEW), placement.georef(source.georef), stretch)

@@ -17,7 +17,7 @@ import shapely
 from pyproj import CRS, Transformer
 
 from roadlift.errors import InputError
-from roadlift.imagery import ImagerySource, Stretch, Window
+from roadlift.imagery import ImagerySource, Stretch, Window, sample_of_image, without_filling
 from roadlift.report.sheet import Cell, contact_sheet
 from roadlift.train.data.layouts import layout_of, list_images
 from roadlift.train.data.reading import (
@@ -25,7 +25,6 @@ from roadlift.train.data.reading import (
     ReadOptions,
     equal_parts,
     known_resolution,
-    sample_without_blank,
 )
 from roadlift.train.data.sample import IGNORE
 
@@ -240,7 +239,7 @@ def _measure(look: _Look, image: LabelledImage, number: int, *, with_label: bool
     """Measure shares, and draw the image: in coarse pixels of the ground to compare it, and small to look at it."""
     shape = image.source.shape
     windows = equal_parts(shape, _PART_SIZE)
-    stretch = None if len(windows) == 1 else Stretch.fit(sample_without_blank(image.source))
+    stretch = None if len(windows) == 1 else Stretch.fit(sample_of_image(image.source))
     coarse = _Canvas(shape, _COARSE / (known_resolution(image.source) or 1.0))
     small = _Canvas(shape, max(shape) / _PICTURE_SIDE)
     valid = known = road = 0
@@ -249,7 +248,7 @@ def _measure(look: _Look, image: LabelledImage, number: int, *, with_label: bool
         valid += int(pixels.valid.sum())
         known += int((label != IGNORE).sum())
         road += int((label == 1).sum())
-        part = (stretch or Stretch.fit(pixels)).apply(pixels)
+        part = (stretch or Stretch.fit(without_filling(pixels))).apply(pixels)
         coarse.draw(window, part, label)
         small.draw(window, part, label)
     look.measures["blank_share"] = 1 - valid / (shape[0] * shape[1])

@@ -12,13 +12,20 @@ from typing import Any, Self
 import numpy as np
 
 from roadlift.errors import InputError, UsageError
-from roadlift.imagery import ImagerySource, Pixels, Stretch, Window, blank_areas
+from roadlift.imagery import (
+    ImagerySource,
+    Pixels,
+    Stretch,
+    Window,
+    blank_areas,
+    sample_of_image,
+    without_filling,
+)
 from roadlift.train.data.labels import LabelSource, open_label
 from roadlift.train.data.sample import IGNORE, Sample, with_ignore_rim
 
 PART_SIZE = 2048
 _MARGIN = 64
-_STRETCH_PIXELS = 2**22
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,10 @@ def read_parts(row: Mapping[Any, Any], options: ReadOptions) -> Iterator[Sample]
     """
     with LabelledImage(row, options) as image:
         windows = equal_parts(image.source.shape, options.part_size)
-        stretch = None if len(windows) == 1 else Stretch.fit(sample_without_blank(image.source))
+        stretch = None if len(windows) == 1 else Stretch.fit(sample_of_image(image.source))
         for window in windows:
             pixels, label = image.read(window)
-            part = (stretch or Stretch.fit(pixels)).apply(pixels)
+            part = (stretch or Stretch.fit(without_filling(pixels))).apply(pixels)
             name = image.name if len(windows) == 1 else f"{image.name}_{window.row}_{window.col}"
             yield Sample(name, part, with_ignore_rim(label, options.ignore_rim))
 
@@ -180,12 +187,5 @@ def equal_parts(shape: tuple[int, int], size: int) -> list[Window]:
     ]
 
 
-def sample_without_blank(source: ImagerySource) -> Pixels:
-    """Read the whole image coarsely; its blank areas are not valid."""
-    coarse = source.sample(_STRETCH_PIXELS)
-    share = coarse.valid.size / (source.shape[0] * source.shape[1])
-    return _without_blank(coarse, share)
-
-
-def _without_blank(pixels: Pixels, share: float = 1.0) -> Pixels:
-    return Pixels(pixels.values, pixels.valid & ~blank_areas(pixels.values, scale=share))
+def _without_blank(pixels: Pixels) -> Pixels:
+    return Pixels(pixels.values, pixels.valid & ~blank_areas(pixels.values))
