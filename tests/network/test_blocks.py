@@ -14,6 +14,7 @@ from roadlift.network import NetworkOptions, road_mask, vectorize
 from roadlift.network import blocks as blocks_module
 from roadlift.network.blocks import blocks_of, road_masks
 from roadlift.scene import render
+from roadlift.segment import blocks_in
 
 PIXELS = Georef(None, Affine.identity())
 ROW, COL = np.mgrid[:1000, :1000].astype(float)
@@ -31,8 +32,8 @@ def scene():
     return render(4, shape=(1050, 1000)).label() > 0
 
 
-def roads_of(mask):
-    return vectorize(np.where(mask, 254, 0).astype(np.uint8), PIXELS, ground_resolution_m=1.0)
+def roads_of(mask, **how):
+    return vectorize(np.where(mask, 254, 0).astype(np.uint8), PIXELS, ground_resolution_m=1.0, **how)
 
 
 def whole_of(mask):
@@ -98,9 +99,18 @@ def test_a_scene(small_blocks, scene, monkeypatch):
     found = roads_of(scene)
     assert_alike(found, whole_of(scene))
     monkeypatch.setattr("roadlift.network.raster.STRIP_PIXELS", 20_000)
-    other = roads_of(scene)
-    assert found.edges.drop(columns="geometry").equals(other.edges.drop(columns="geometry"))
-    assert shapely.equals_identical(found.edges.geometry.to_numpy(), other.edges.geometry.to_numpy()).all()
+    for processes in (1, 3):
+        other = roads_of(scene, processes=processes)
+        assert found.edges.drop(columns="geometry").equals(other.edges.drop(columns="geometry"))
+        assert shapely.equals_identical(
+            found.edges.geometry.to_numpy(), other.edges.geometry.to_numpy()
+        ).all()
+        assert found.issues.drop(columns="geometry").equals(other.issues.drop(columns="geometry"))
+
+
+@given(st.integers(1, 30_000), st.integers(1, 30_000))
+def test_the_plan_knows_the_blocks(rows, cols):
+    assert blocks_in((rows, cols)) == len(blocks_of((rows, cols), margin=100))
 
 
 def test_masks_of_blocks_are_parts_of_the_whole_mask(small_blocks, scene):

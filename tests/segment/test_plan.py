@@ -21,7 +21,9 @@ def _plan(network, image=IMAGE, memory=2 * 10**9, threads=2, *, fixed=False, **o
 def test_with_enough_memory_nothing_is_given_up(network):
     plan = _plan(network)
     assert (plan.tile_size, plan.halo, plan.threads, plan.batch_size, plan.notes) == (1536, 8, 2, 1, ())
-    assert plan.expected_memory <= 1.1 * 10**9
+    assert plan.expected_memory <= 1.2 * 10**9
+    assert plan.drawing == 2
+    assert _plan(network, memory=10**9).drawing == 1
     assert plan.core == (1488, 1488)
     assert "1488 x 1488 px" in plan.render()
 

@@ -8,6 +8,7 @@ long for that is cut at the seams, from one and the same drawing but for the pha
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ from roadlift.network.finding import Finding, collected
 from roadlift.network.linegraph import LineGraph, merge_through_nodes
 from roadlift.network.mask import find_roads
 from roadlift.network.polylines import Polylines
-from roadlift.network.raster import Part, as_raster, in_memory
+from roadlift.network.processes import map_rasters
+from roadlift.network.raster import ArrayRaster, Part, as_raster, in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,30 +93,40 @@ def margin_px(ground_resolution_m: float) -> int:
     return min(max(round(MARGIN_M / ground_resolution_m), LEAST_MARGIN_PX), BLOCK_PX // 4)
 
 
-def draw_in_blocks(raster: Raster, draw: Draw, *, margin: int) -> tuple[LineGraph, list[Finding]]:
-    """Draw the roads of a raster block by block; memory is that of one block and of the finished lines.
+def draw_in_blocks(
+    raster: Raster, draw: Draw, *, margin: int, processes: int = 1
+) -> tuple[LineGraph, list[Finding]]:
+    """Draw the roads of a raster block by block; memory is that of one block a process and of the finished lines.
 
     Args:
         raster: any size.
-        draw: makes graph and findings of a raster, in its pixels.
+        draw: makes graph and findings of a raster, in its pixels; with several processes a value that can be pickled.
         margin: pixels that a block looks at beyond its core.
+        processes: blocks that are drawn at the same time; the result is the same.
 
     Returns:
         Graph and findings in the pixels of the raster.
     """
-    blocks = blocks_of(raster.shape, margin=margin)
-    if len(blocks) == 1:
+    places = [Place(block, raster.shape, margin) for block in blocks_of(raster.shape, margin=margin)]
+    if len(places) == 1:
         return draw(in_memory(raster))
-    shares, findings = [], []
-    for block in blocks:
-        graph, found = draw(in_memory(Part(raster, block.window)))
-        origin = np.array([block.window.row, block.window.col], dtype=np.float64)
-        place = _Place(block, raster.shape, margin)
-        shares.append(_share(_shifted(graph, origin), place))
-        lines = [one.lines.moved(one.lines.coordinates + origin) for one in found]
-        moved = [Finding(one.kind, one.reason, at, one.cost_m) for one, at in zip(found, lines, strict=True)]
-        findings += [one.take(place.owns(_middles(one.lines), 0.0)) for one in moved]
-    return _stitched(shares), collected(findings)
+    parts = map_rasters(
+        partial(draw_block, draw),
+        places,
+        lambda place: in_memory(Part(raster, place.block.window)).values,
+        processes=processes,
+    )
+    return _stitched([share for share, _ in parts]), collected(one for _, found in parts for one in found)
+
+
+def draw_block(draw: Draw, place: Place, values: NDArray[np.uint8]) -> tuple[Share, list[Finding]]:
+    """Draw a block, given its pixels; what belongs to it, in the pixels of the raster."""
+    graph, found = draw(ArrayRaster(values))
+    origin = np.array([place.block.window.row, place.block.window.col], dtype=np.float64)
+    lines = [one.lines.moved(one.lines.coordinates + origin) for one in found]
+    moved = [Finding(one.kind, one.reason, at, one.cost_m) for one, at in zip(found, lines, strict=True)]
+    own = [one.take(place.owns(_middles(one.lines), 0.0)) for one in moved]
+    return _share(_shifted(graph, origin), place), own
 
 
 def road_masks(
@@ -142,7 +154,7 @@ def _shifted(graph: LineGraph, origin: Floats) -> LineGraph:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A block on its raster."""
 
     block: Block
@@ -180,7 +192,7 @@ class _Place:
 
 
 @dataclass(frozen=True, eq=False)
-class _Share:
+class Share:
     """What a block gives to the whole: edges it has the middle of, and the pieces in its core of what is too long.
 
     Attributes:
@@ -194,7 +206,7 @@ class _Share:
     seen: Polylines
 
 
-def _share(graph: LineGraph, place: _Place) -> _Share:
+def _share(graph: LineGraph, place: Place) -> Share:
     """Choose what of a block's graph belongs to it."""
     lines = graph.lines
     low, high = place.frame(place.block.window, place.margin / 4)
@@ -221,7 +233,7 @@ def _share(graph: LineGraph, place: _Place) -> _Share:
         np.concatenate([graph.bridge_cost[own], graph.bridge_cost[edge]]),
     )
     seam = np.unique(np.concatenate([u, v])) >= len(graph.nodes)
-    return _Share(whole_graph.only(np.ones(len(u), dtype=bool)), seam, lines.take(edge))
+    return Share(whole_graph.only(np.ones(len(u), dtype=bool)), seam, lines.take(edge))
 
 
 def _middles(lines: Polylines) -> Floats:
@@ -232,7 +244,7 @@ def _middles(lines: Polylines) -> Floats:
     return middles
 
 
-def _stitched(shares: Sequence[_Share]) -> LineGraph:
+def _stitched(shares: Sequence[Share]) -> LineGraph:
     """Put the shares together: every edge once, nodes that are the same place one, pieces joined at the seams."""
     graph, origin = _side_by_side([share.graph for share in shares])
     pieces = np.concatenate(

@@ -169,6 +169,7 @@ def vectorize_work(work: Work, figures: dict[str, Any]) -> RoadMap:
             "plan": work.plan.to_dict(),
             "run": figures,
         },
+        processes=work.plan.drawing,
     )
     return roads if native.crs is None else roads.reproject(native.crs)
 

@@ -10,6 +10,7 @@ import numpy as np
 from roadlift import __version__, network
 from roadlift.errors import InputError, UsageError
 from roadlift.imagery import Georef, RoadRaster
+from roadlift.segment import drawing_at_once
 
 if TYPE_CHECKING:
     from roadlift.network import NetworkOptions, RoadMap
@@ -59,6 +60,7 @@ def vectorize(
                 "recognised": recognised,
                 "notes": [f"the raster is read as {recognised}"],
             },
+            processes=drawing_at_once(source.shape),
         )
 
 

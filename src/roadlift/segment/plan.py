@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -41,8 +42,11 @@ STRIP_BYTES: Final = 40_000_000
 """Strips of the raster while it is vectorised; the network's memory stays meanwhile."""
 BLOCK_BYTES: Final = 6.5
 """For each pixel of a block that is vectorised, a town all over: its roads on the way from pixels to lines."""
-BLOCK_PIXELS: Final = 6656 * 6656
-"""Largest block with its margin (:mod:`roadlift.network.blocks`)."""
+BLOCK_SIDE: Final = 6144
+BLOCK_PIXELS: Final = (BLOCK_SIDE + 512) ** 2
+"""Largest block, without and with its margin (:mod:`roadlift.network.blocks`)."""
+PROCESS_BYTES: Final = 140_000_000
+"""A process that draws blocks beside this one, its libraries and strips, before it has a block."""
 MOST_CACHE: Final = 256 * 2**20
 LEAST_CACHE: Final = 16 * 2**20
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -96,6 +100,7 @@ class Plan:
         batch_size: Tiles handed to the network at once.
         cache: Bytes in which GDAL keeps decoded blocks.
         notes: What the memory costs, in words.
+        drawing: Blocks whose roads are drawn at the same time, all but one in processes beside this one.
 
     Example:
         >>> Plan(2 * 10**9, 640_000_000, 1024, (928, 1024), 64, 2, 1, 256_000_000, ()).render()
@@ -111,12 +116,15 @@ class Plan:
     batch_size: int
     cache: int
     notes: tuple[str, ...] = ()
+    drawing: int = 1
 
     def render(self) -> str:
         """Return one line of text."""
+        drawing = f"roads of {self.drawing} blocks at a time, " if self.drawing > 1 else ""
         return (
-            f"tiles of {self.core[0]} x {self.core[1]} px with margins of {self.halo} px, {self.threads} at a time, cache "
-            f"{self.cache / 1e6:.0f} MB: at most {self.expected_memory / 1e6:.0f} MB of {self.max_memory / 1e6:.0f} MB"
+            f"tiles of {self.core[0]} x {self.core[1]} px with margins of {self.halo} px, {self.threads} at a time, "
+            f"{drawing}cache {self.cache / 1e6:.0f} MB: at most {self.expected_memory / 1e6:.0f} MB of "
+            f"{self.max_memory / 1e6:.0f} MB"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,8 +144,9 @@ def make_plan(
 ) -> Plan:
     """Choose how to work within some memory.
 
-    What does not change the result goes first: the cache, then tiles computed at the same time and in one batch. The tile
-    comes last, and only where it was not asked for: smaller tiles differ from the default ones in a few pixels.
+    What does not change the result goes first: the cache, then blocks drawn at the same time, then tiles computed at the
+    same time and in one batch. The tile comes last, and only where it was not asked for: smaller tiles differ from the
+    default ones in a few pixels.
 
     Args:
         image: What is read.
@@ -230,8 +239,10 @@ def _plans(
         for batch, at_once in _concurrency(options.batch_size, threads):
             waiting = (batch - 1) * 4 * pixels * 4
             network = pixels * activations * (FIRST_TILE_BYTES + (at_once - 1) * MORE_TILES_BYTES)
-            working = network + reading + waiting + blending + vectorising
-            for cache in sorted({useful, min(useful, MOST_CACHE), LEAST_CACHE}, reverse=True):
+            caches = sorted({useful, min(useful, MOST_CACHE), LEAST_CACHE}, reverse=True)
+            for drawing, cache in product(range(min(threads, blocks_in(image.shape)), 0, -1), caches):
+                # The network's memory is given back before others begin to draw.
+                working = max(network, _beside(drawing)) + reading + waiting + blending + vectorising
                 yield Plan(
                     max_memory,
                     BASE_BYTES + working + cache,
@@ -242,7 +253,24 @@ def _plans(
                     batch,
                     cache,
                     tuple(_notes(tile, options, cache, useful)),
+                    drawing,
                 )
+
+
+def blocks_in(shape: tuple[int, int]) -> int:
+    """Blocks in which the roads of a raster (rows, cols) are drawn."""
+    return prod(-(-side // BLOCK_SIDE) for side in shape)
+
+
+def drawing_at_once(shape: tuple[int, int]) -> int:
+    """Blocks of a raster that this machine can draw at the same time, where nothing but roads is drawn."""
+    room = int(granted_memory() * GRANTED_SHARE) - BASE_BYTES - int(BLOCK_BYTES * BLOCK_PIXELS)
+    return max(1, min(available_threads(), blocks_in(shape), 1 + room // _beside(2)))
+
+
+def _beside(drawing: int) -> int:
+    """Bytes of the processes that draw beside this one."""
+    return (drawing - 1) * (PROCESS_BYTES + int(BLOCK_BYTES * BLOCK_PIXELS))
 
 
 def _fit(overlap: int | None, tile: int) -> int | None:
