@@ -120,15 +120,24 @@ class View:
             >>> view.probability(np.array([[0.0, 0.25], [9.0, 9.0]])).tolist()
             [0.25, 1.0]
         """
-        (row, down), (col, across) = (_cells(points[:, axis], self.shape[axis]) for axis in (0, 1))
+        return self.probability_at(points[:, 0], points[:, 1], no_data=no_data)
+
+    def probability_at(self, row: Floats, col: Floats, *, no_data: float = np.nan) -> Floats:
+        """Do what `probability` does, at (points,) rows and columns."""
+        rows, cols = self.shape
         flat, width = self.values.reshape(-1), self.values.shape[1]
-        here = (row - self.top) * width + col
-        below = here + width * (row < self.shape[0] - 1)
-        beside = col < self.shape[1] - 1
-        corners = [flat.take(place) for place in (here, here + beside, below, below + beside)]
-        upper, lower = (
-            left + (right.astype(np.float64) - left) * across for left, right in (corners[:2], corners[2:])
-        )
+        (above, down), (left, across) = _cells(row, rows), _cells(col, cols)
+        here = above
+        here -= self.top
+        here *= width
+        here += left
+        if row.size and row.max() < rows - 1 and col.max() < cols - 1:  # no place beyond the last pixel's centre
+            corners = [flat[shift:].take(here) for shift in (0, 1, width, width + 1)]
+        else:
+            below = here + width * (row < rows - 1)
+            beside = col < cols - 1
+            corners = [flat.take(place) for place in (here, here + beside, below, below + beside)]
+        upper, lower = (_between(*corners[:2], across), _between(*corners[2:], across))
         lower -= upper
         lower *= down
         lower += upper
@@ -139,12 +148,20 @@ class View:
         return value
 
 
+def _between(one: Bytes, other: Bytes, share: Floats) -> Floats:
+    """Go a share of the way from one value to the other."""
+    value: Floats = np.subtract(other, one, dtype=np.float64)
+    value *= share
+    value += one
+    return value
+
+
 def _cells(places: Floats, size: int) -> tuple[Integers, Floats]:
     """Split places along an axis into the pixel before and the share of the way to the next; clipped to the raster."""
-    inside = np.minimum(np.maximum(places, 0), size - 1)
-    before = inside.astype(np.int64)
-    inside -= before
-    return before, inside
+    if places.size and (places.min() < 0 or places.max() > size - 1):
+        places = np.clip(places, 0, size - 1)
+    before = places.astype(np.int64)
+    return before, places - before
 
 
 def strip_rows(width: int) -> int:
@@ -161,7 +178,7 @@ def read_strips(raster: Raster) -> Iterator[View]:
 
 
 def read_around(raster: Raster, row: Floats, *, reach: float) -> Iterator[tuple[Integers, View]]:
-    """Go through places in the order of their rows, with the part of the raster that surrounds them.
+    """Go through places from top to bottom, some at a time, with the part of the raster that surrounds them.
 
     Args:
         raster: at least one pixel.
@@ -173,10 +190,9 @@ def read_around(raster: Raster, row: Floats, *, reach: float) -> Iterator[tuple[
     """
     rows, cols = raster.shape
     inside = np.clip(row, 0, rows - 1)
-    order = np.argsort(inside, kind="stable")
-    step = strip_rows(cols)
-    strip = inside[order].astype(np.int64) // step
-    for chosen in np.split(order, np.flatnonzero(np.diff(strip)) + 1) if len(order) else []:
-        top = max(int(inside[chosen[0]] - reach) - 1, 0)
-        bottom = min(int(inside[chosen[-1]] + reach) + 3, rows)
+    strip = inside.astype(np.int64) // strip_rows(cols)
+    order = np.argsort(strip, kind="stable")  # those of a line stay together, and so do the pixels that are read
+    for chosen in np.split(order, np.flatnonzero(np.diff(strip[order])) + 1) if len(order) else []:
+        top = max(int(inside[chosen].min() - reach) - 1, 0)
+        bottom = min(int(inside[chosen].max() + reach) + 3, rows)
         yield chosen, View(raster.read(Window(top, 0, bottom - top, cols)), top, (rows, cols))
