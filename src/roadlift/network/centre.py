@@ -59,7 +59,7 @@ def centre_lines(graph: LineGraph, raster: Raster, *, max_width: float, sigma: f
             & (lines.along >= clear[graph.u][lines.owner])
             & (lines.lengths[lines.owner] - lines.along >= clear[graph.v][lines.owner])
         )
-        profiles = read_profiles(lines, raster, max_width=max_width)
+        profiles = read_profiles(lines, raster, max_width=max_width, where=free)
         offset = _offsets(lines, profiles, free & profiles.inside(lines, raster.shape), max_width, beside)
         lines = lines.moved(np.clip(lines.coordinates + offset[:, None] * profiles.normal, -0.5, far))
     nodes = graph.nodes.copy()

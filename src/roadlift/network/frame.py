@@ -69,7 +69,12 @@ def _seen_whole(
     they are the ends.
     """
     part = lines.take(leaves)
-    inside = read_profiles(part, raster, max_width=max_width).inside(part, raster.shape)
+    reach = max_width / 2 + 1
+    deep = np.all(
+        (part.coordinates > reach) & (part.coordinates < np.array(raster.shape) - 1 - reach), axis=1
+    )
+    profiles = read_profiles(part, raster, max_width=max_width, where=~deep)
+    inside = profiles.inside(part, raster.shape) | (deep & np.isfinite(profiles.on_line))
     seen = np.flatnonzero(inside)
     begin, end = part.counts - 1, np.zeros(len(part), dtype=np.int64)
     np.minimum.at(begin, part.owner[seen], seen - part.first[part.owner[seen]])

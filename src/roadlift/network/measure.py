@@ -80,16 +80,17 @@ def _measure_part(
         raster = Part(raster, window)
         lines = lines.moved(lines.coordinates - np.array([window.row, window.col]))
     dense = lines.resampled(1.0)
-    profile = read_profiles(dense, raster, max_width=max_width)
-    on_line, width = profile.on_line, profile.left + profile.right
     remaining = dense.lengths[dense.owner] - dense.along
     clear = (dense.along >= skip_u[dense.owner]) & (remaining >= skip_v[dense.owner])
+    profile = read_profiles(dense, raster, max_width=max_width, where=clear)
+    on_line, across = profile.on_line, profile.left + profile.right
     clear &= profile.inside(dense, raster.shape)
-    low, median, high = percentiles(dense.owner[clear], width[clear], len(dense), (0.1, 0.5, 0.9))
-    (narrow,) = percentiles(dense.owner, width, len(dense), (0.1,))
-    measured = np.bincount(dense.owner[clear], minlength=len(dense)) >= np.fmax(CLEAR_WIDTHS * median, 1)
+    low, width, high = percentiles(dense.owner[clear], across[clear], len(dense), (0.1, 0.5, 0.9))
+    measured = np.bincount(dense.owner[clear], minlength=len(dense)) >= np.fmax(CLEAR_WIDTHS * width, 1)
     spread = np.where(measured, high - low, np.nan)
-    width = np.where(measured, median, narrow)
+    short = dense.take(~measured)
+    profile = read_profiles(short, raster, max_width=max_width)
+    (width[~measured],) = percentiles(short.owner, profile.left + profile.right, len(short), (0.1,))
     smallest, tenth = percentiles(dense.owner, on_line, len(dense), (0.0, 0.1))
     return LineMeasures(width, spread, measured, _mean(dense.owner, on_line, len(dense)), smallest, tenth)
 

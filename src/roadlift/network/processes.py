@@ -15,13 +15,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from roadlift.network import strips
+from roadlift.network.strips import MOST_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +84,10 @@ def map_rasters(
         started = [stack.enter_context(process) for process in _started(others)]
         try:
             beside = [pool.submit(work_off_beside, process) for process in started]
-            work_off(_here)
+            alone = copy_context()
+            if started:
+                alone.run(MOST_WORKERS.set, 1)
+            alone.run(work_off, _here)
             for future in beside:
                 future.result()
         except BaseException:
@@ -158,7 +162,7 @@ class _Process:
 def serve() -> None:
     """Do what standard input brings until it ends; the results go to standard output, and prints to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to answer
-    strips.MOST_WORKERS = 1
+    MOST_WORKERS.set(1)
     into = sys.stdin.buffer
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

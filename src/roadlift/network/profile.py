@@ -52,21 +52,25 @@ class Profiles:
         return inside
 
 
-def read_profiles(lines: Polylines, raster: Raster, *, max_width: float) -> Profiles:
+def read_profiles(
+    lines: Polylines, raster: Raster, *, max_width: float, where: Booleans | None = None
+) -> Profiles:
     """Find the two edges of the road at each vertex: full width at half maximum, linearly interpolated.
 
     Args:
         lines: row and column, pixel centres at whole numbers.
         raster: probability; no data ends a road as a low probability does.
         max_width: pixels; the search ends at half of it to either side.
+        where: (vertices,) bool, the vertices whose edges are wanted; those of others are NaN. None means all.
     """
     normal = line_normals(lines)
-    on_line, left, right = (np.empty(len(normal)) for _ in range(3))
+    on_line, left, right = (np.full(len(normal), np.nan) for _ in range(3))
 
     def look(strip: tuple[Integers, View]) -> None:
         part, view = strip
-        point, way = lines.coordinates[part], normal[part]
-        on_line[part] = value = view.probability(point)
+        on_line[part] = view.probability(lines.coordinates[part])
+        part = part if where is None else part[where[part]]
+        point, way, value = lines.coordinates[part], normal[part], on_line[part]
         left[part] = _fall_to_half(view, point, -way, value, max_width / 2)
         right[part] = _fall_to_half(view, point, way, value, max_width / 2)
 

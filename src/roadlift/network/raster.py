@@ -131,13 +131,15 @@ class View:
         here -= self.top
         here *= width
         here += left
-        if row.size and row.max() < rows - 1 and col.max() < cols - 1:  # no place beyond the last pixel's centre
+        if (
+            row.size and row.max() < rows - 1 and col.max() < cols - 1
+        ):  # no place beyond the last pixel's centre
             corners = [flat[shift:].take(here) for shift in (0, 1, width, width + 1)]
         else:
             below = here + width * (row < rows - 1)
             beside = col < cols - 1
             corners = [flat.take(place) for place in (here, here + beside, below, below + beside)]
-        upper, lower = (_between(*corners[:2], across), _between(*corners[2:], across))
+        upper, lower = (_between(corners[side], corners[side + 1], across) for side in (0, 2))
         lower -= upper
         lower *= down
         lower += upper
@@ -191,7 +193,9 @@ def read_around(raster: Raster, row: Floats, *, reach: float) -> Iterator[tuple[
     rows, cols = raster.shape
     inside = np.clip(row, 0, rows - 1)
     strip = inside.astype(np.int64) // strip_rows(cols)
-    order = np.argsort(strip, kind="stable")  # those of a line stay together, and so do the pixels that are read
+    order = np.argsort(
+        strip, kind="stable"
+    )  # those of a line stay together, and so do the pixels that are read
     for chosen in np.split(order, np.flatnonzero(np.diff(strip[order])) + 1) if len(order) else []:
         top = max(int(inside[chosen].min() - reach) - 1, 0)
         bottom = min(int(inside[chosen].max() + reach) + 3, rows)

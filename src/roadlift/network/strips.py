@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     Strip = TypeVar("Strip")
     Result = TypeVar("Result")
 
-MOST_WORKERS = 4
-"""More would hold more strips than they gain time."""
+MOST_WORKERS: ContextVar[int] = ContextVar("MOST_WORKERS", default=4)
+"""More would hold more strips than they gain time; one where every processor has work of its own."""
 
 
 def map_strips(work: Callable[[Strip], Result], strips: Iterable[Strip]) -> Iterator[Result]:
@@ -27,7 +28,10 @@ def map_strips(work: Callable[[Strip], Result], strips: Iterable[Strip]) -> Iter
         >>> list(map_strips(lambda strip: strip * strip, [1, 2, 3]))
         [1, 4, 9]
     """
-    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS) if hasattr(os, "sched_getaffinity") else 1
+    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS.get()) if hasattr(os, "sched_getaffinity") else 1
+    if workers == 1:
+        yield from map(work, strips)
+        return
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="roadlift-strip") as pool:
         for strip in strips:
