@@ -127,17 +127,14 @@ class View:
         rows, cols = self.shape
         flat, width = self.values.reshape(-1), self.values.shape[1]
         (above, down), (left, across) = _cells(row, rows), _cells(col, cols)
-        here = above
-        here -= self.top
-        here *= width
-        here += left
+        here = (above - self.top) * width + left
         if (
-            row.size and row.max() < rows - 1 and col.max() < cols - 1
-        ):  # no place beyond the last pixel's centre
+            len(here) and above.max() < rows - 1 and left.max() < cols - 1
+        ):  # there is a pixel below and beside each
             corners = [flat[shift:].take(here) for shift in (0, 1, width, width + 1)]
         else:
-            below = here + width * (row < rows - 1)
-            beside = col < cols - 1
+            below = here + width * (above < rows - 1)
+            beside = left < cols - 1
             corners = [flat.take(place) for place in (here, here + beside, below, below + beside)]
         upper, lower = (_between(corners[side], corners[side + 1], across) for side in (0, 2))
         lower -= upper
