@@ -6,7 +6,6 @@ import ast
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
-import networkx as nx
 import shapely
 from shapely.errors import ShapelyError
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import networkx as nx
+
     from roadlift.network import RoadMap
 
 
@@ -26,6 +27,8 @@ def write_graphml(roadmap: RoadMap, path: Path) -> None:
     That is how OSMnx stores graphs, and it loads no others; it turns numbers, truth values and lines that it knows
     back when it loads them. For the columns of roadlift tell it: ``edge_dtypes={"width_m": float, ...}``.
     """
+    import networkx as nx
+
     graph = roadmap.to_networkx()
     graph.graph = {name: str(value) for name, value in graph.graph.items() if value is not None}
     for _, attributes in graph.nodes(data=True):
@@ -41,6 +44,8 @@ def read_graphml(path: Path) -> nx.MultiDiGraph:
     Raises:
         InputError: the file is no GraphML, or its nodes and edges are not those of a road network.
     """
+    import networkx as nx
+
     try:
         graph = nx.MultiDiGraph(nx.read_graphml(path, force_multigraph=True))
         for _, attributes in graph.nodes(data=True):
@@ -55,6 +60,8 @@ def read_graphml(path: Path) -> nx.MultiDiGraph:
 
 def count_graphml_edges(path: Path) -> int:
     """Count the roads (pairs of directed edges) in a GraphML file."""
+    import networkx as nx
+
     return int(nx.read_graphml(path, force_multigraph=True).number_of_edges()) // 2
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
-import networkx as nx
 import numpy as np
 import pandas as pd
 import shapely
@@ -21,6 +20,7 @@ from roadlift.network.prune import JUNCTION_EDGES
 from roadlift.network.roadmap import EDGE_COLUMNS, NODE_COLUMNS, RoadMap
 
 if TYPE_CHECKING:
+    import networkx as nx
     from numpy.typing import NDArray
 
     Integers = NDArray[np.int64]

@@ -168,11 +168,9 @@ def _on_map(
     kinds[graph.u[graph.loops & (graph.degree < JUNCTION_EDGES)[graph.u]]] = "ring"
     if crs is not None:
         measures = measures.assign(length_m=geodesic_lengths(lines, crs))
-    issues = [_issues(finding, georef, crs, ground_resolution_m) for finding in findings]
+    issues = _issues(findings, georef, crs, ground_resolution_m)
     points = np.stack([x, y], axis=1).reshape(-1, 2)
-    return NetworkParts(
-        points, kinds, graph.u, graph.v, lines, measures, pd.concat(issues, ignore_index=True)
-    )
+    return NetworkParts(points, kinds, graph.u, graph.v, lines, measures, issues)
 
 
 def _to_map(lines: Polylines, georef: Georef) -> Polylines:
@@ -181,10 +179,16 @@ def _to_map(lines: Polylines, georef: Georef) -> Polylines:
 
 
 def _issues(
-    finding: Finding, georef: Georef, crs: CRS | None, ground_resolution_m: float
+    findings: list[Finding], georef: Georef, crs: CRS | None, ground_resolution_m: float
 ) -> gpd.GeoDataFrame:
-    lines = _to_map(finding.lines, georef)
-    length = finding.lines.lengths * ground_resolution_m if crs is None else geodesic_lengths(lines, crs)
-    values = pd.DataFrame({"length_m": length, "cost_m": finding.cost_m})
-    values = values.assign(kind=finding.kind, reason=finding.reason)
+    pixels = Polylines.concatenated([one.lines for one in findings])
+    lines, counts = _to_map(pixels, georef), [len(one.lines) for one in findings]
+    values = pd.DataFrame(
+        {
+            "length_m": pixels.lengths * ground_resolution_m if crs is None else geodesic_lengths(lines, crs),
+            "cost_m": np.concatenate([np.broadcast_to(one.cost_m, len(one.lines)) for one in findings]),
+            "kind": pd.Series(np.repeat([one.kind for one in findings], counts), dtype=str),
+            "reason": pd.Series(np.repeat([one.reason for one in findings], counts), dtype=str),
+        }
+    )
     return gpd.GeoDataFrame(values, geometry=gpd.GeoSeries(lines.to_shapely(), crs=crs))
