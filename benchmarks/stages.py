@@ -144,14 +144,22 @@ def command(image: Path, folder: Path, rounds: int) -> Row:
 
 
 def _watch(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a process; return the largest memory that it was seen with, in bytes."""
+    """Wait for a process; return the largest memory that it and those it started were seen with, in bytes."""
     peak = 0
     while process.poll() is None:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        peak = max(peak, int(found[1]) * 1024 if found else 0)
+        peak = max(peak, _resident(process.pid))
         time.sleep(0.02)
     return peak
+
+
+def _resident(number: int) -> int:
+    """Resident bytes of a process and of those it started."""
+    try:
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{number}/status").read_text())
+        started = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+    except OSError:  # it has ended meanwhile
+        return 0
+    return (int(found[1]) * 1024 if found else 0) + sum(_resident(int(child)) for child in started)
 
 
 def plain(image: Path) -> Row:
