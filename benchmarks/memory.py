@@ -1,38 +1,50 @@
 """The memory promise held against real runs: peak of the process beside the plan, over time, on images made to size.
 
     python -m benchmarks.memory                      # 6 000 and 12 000 pixels square, sparse and dense, within 1 GB
-    python -m benchmarks.memory --sparse 100000 --dense 40000
+    python -m benchmarks.memory --sparse 100000 --dense 40000 --raster 60000
 
-*Sparse* is an image of which a hundredth holds a scene and the rest was never written; *dense* repeats the scene all over.
-Each is extracted in a process of its own. *Growth* is the resident memory at the end of the tiles over that at a quarter;
-*slope* is what the peak grows by for each 1000 megapixels from the smallest to the largest image of its kind.
+*Sparse* is an image of which a hundredth holds a scene and the rest was never written; *dense* repeats the scene all over,
+for every tile of the file is one and the same piece of it. Both are extracted; *raster* is as dense, and a random network of
+three layers makes a probability raster of it and no roads. Each runs in a process of its own. *Growth* is the resident
+memory at the end of the tiles over that at a quarter; *slope* is what the peak grows by for each 1000 megapixels from the
+smallest to the largest image of its kind.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import struct
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import rasterio
 from affine import Affine
+from onnx import TensorProto, helper, numpy_helper
 from rasterio.windows import Window as RasterioWindow
 
+from roadlift.model import CARD_KEY, ModelCard, graph_sha256
 from roadlift.scene import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCENE = 1024
+KINDS = ("sparse", "dense", "raster")
+TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
+TIFF_TYPES = {3: "<u2", 4: "<u4", 16: "<u8"}
 RUN = """
 import json, sys, time
-from roadlift.pipeline import ExtractOptions, extract, peak_memory_mb
+from roadlift.model import find_card
+from roadlift.pipeline import ExtractOptions, extract, peak_memory_mb, predict
+from roadlift.preflight import inspect
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
@@ -43,11 +55,19 @@ def progress(done, total):
         if quarter not in marks and done * 4 >= quarter * total:
             marks[quarter] = resident()
 
-roads = extract(sys.argv[1], ExtractOptions(max_memory=sys.argv[2]), output=sys.argv[3], progress=progress)
+image, output, memory, model = sys.argv[1:]
+options = ExtractOptions(max_memory=memory, **({"model": model} if model else {}))
+if output.endswith(".tif"):
+    run, length = predict(image, output, options, progress=progress), 0.0
+    seconds = run["seconds"]
+else:
+    roads = extract(image, options, output=output, progress=progress)
+    run, length, seconds = roads.provenance["runs"][0], roads.length_km, roads.provenance["seconds"]
+peak, cpu = peak_memory_mb(), time.process_time()
+planned = inspect(image, card=find_card(options.model), max_memory=memory, int8=not model).expected_memory_mb
 print(json.dumps({
-    "peak": peak_memory_mb(), "marks": [marks[quarter] for quarter in sorted(marks)],
-    "plan": roads.provenance["plan"], "run": roads.provenance["runs"][0], "seconds": roads.provenance["seconds"],
-    "km": roads.length_km, "cpu": time.process_time(),
+    "peak": peak, "marks": [marks[quarter] for quarter in sorted(marks)], "planned": planned, "run": run,
+    "seconds": seconds, "km": length, "cpu": cpu,
 }))
 """
 
@@ -63,6 +83,7 @@ class Measured:
     marks_mb: tuple[float, ...]
     run: dict[str, int]
     cpu_seconds: float
+    seconds: float
     length_km: float
 
     @property
@@ -72,7 +93,7 @@ class Measured:
 
 
 def make_image(path: Path, side: int, *, dense: bool) -> None:
-    """Write a tiled GeoTIFF of ``side`` pixels, everywhere or at every tenth place filled with one scene."""
+    """Write a tiled GeoTIFF of ``side`` pixels, filled with one scene at every hundredth place, or everywhere."""
     scene = np.moveaxis(render(7, shape=(SCENE, SCENE)).image, 2, 0)
     with rasterio.open(
         path,
@@ -85,8 +106,8 @@ def make_image(path: Path, side: int, *, dense: bool) -> None:
         crs="EPSG:32619",
         transform=Affine(1, 0, 300_000, 0, -1, 4_700_000),
         tiled=True,
-        blockxsize=512,
-        blockysize=512,
+        blockxsize=SCENE,
+        blockysize=SCENE,
         compress="jpeg",
         photometric="YCBCR",
         interleave="pixel",
@@ -94,24 +115,77 @@ def make_image(path: Path, side: int, *, dense: bool) -> None:
         bigtiff="YES",
     ) as file:
         for number, (row, col) in enumerate(np.ndindex(-(-side // SCENE), -(-side // SCENE))):
-            if dense or number % 100 == 0:
+            if number % 100 == 0:
                 height, width = min(SCENE, side - row * SCENE), min(SCENE, side - col * SCENE)
                 place = RasterioWindow(col * SCENE, row * SCENE, width, height)
                 file.write(scene[:, :height, :width], window=place)
+    if dense:
+        _repeat_first_tile(path)
 
 
-def measure(folder: Path, side: int, *, dense: bool, memory: str) -> Measured:
-    """Extract an image made to size in a process of its own."""
-    name = "dense" if dense else "sparse"
-    image = folder / f"{name}-{side}.tif"
-    make_image(image, side, dense=dense)
-    command = [sys.executable, "-c", RUN, str(image), memory, str(image.with_suffix(".gpkg"))]
+def _repeat_first_tile(path: Path) -> None:
+    """Let every tile of a BigTIFF be its first one."""
+    data = np.memmap(path, np.uint8, "r+")
+    (directory,) = struct.unpack_from("<Q", data, 8)
+    (entries,) = struct.unpack_from("<Q", data, directory)
+    for entry in range(entries):
+        tag, kind, count, place = struct.unpack_from("<HHQQ", data, directory + 8 + 20 * entry)
+        if tag in (TILE_OFFSETS, TILE_BYTE_COUNTS):
+            numbers = np.frombuffer(data, TIFF_TYPES[kind], count, place)
+            numbers[:] = numbers[0]
+
+
+def small_network(path: Path) -> Path:
+    """Write a model of three random convolutions."""
+    random = np.random.default_rng(0)
+    channels = (3, 8, 8, 1)
+    weights, nodes = [], []
+    for layer, (before, after) in enumerate(pairwise(channels)):
+        kernel = random.normal(0, (2 / 9 / before) ** 0.5, (after, before, 3, 3)).astype(np.float32)
+        weights.append(numpy_helper.from_array(kernel, f"weights{layer}"))
+        nodes += [
+            helper.make_node("Conv", [f"layer{layer}", f"weights{layer}"], [f"sum{layer}"], pads=[1] * 4),
+            helper.make_node("Relu", [f"sum{layer}"], [f"layer{layer + 1}"]),
+        ]
+    nodes[-1] = helper.make_node("Sigmoid", ["sum2"], ["probability"])
+    nodes[0].input[0] = "image"
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", bands, "rows", "cols"))
+        for name, bands in (("image", 3), ("probability", 1))
+    ]
+    graph = helper.make_graph(nodes, "small", ends[:1], ends[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    card = ModelCard(
+        name="small", version="1", architecture="three convolutions", description="", ground_resolution_m=1.0, stride=8,
+        halo=8, exact_halo=8, threshold=0.5, threshold_low=0.5, licence="Apache-2.0", credit="", sha256=graph_sha256(path),
+    )  # fmt: skip
+    model.metadata_props.add(key=CARD_KEY, value=card.to_json())
+    onnx.save(model, path)
+    return path
+
+
+def measure(folder: Path, kind: str, side: int, *, memory: str) -> Measured:
+    """Run an image made to size in a process of its own.
+
+    Args:
+        folder: where files go.
+        kind: ``sparse``, ``dense`` or ``raster``.
+        side: pixels.
+        memory: what the process may hold.
+    """
+    image = folder / f"{kind}-{side}.tif"
+    make_image(image, side, dense=kind != "sparse")
+    raster = kind == "raster"
+    output = image.with_name(f"{image.stem}.out{'.tif' if raster else '.gpkg'}")
+    model = str(small_network(folder / "small.onnx")) if raster else ""
+    command = [sys.executable, "-c", RUN, str(image), str(output), memory, model]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return Measured(
-        name,
+        kind,
         side,
         found["peak"],
-        found["plan"]["expected_memory"] / 1e6,
+        found["planned"],
         tuple(found["marks"]),
         found["run"],
         found["cpu"],
@@ -152,8 +226,7 @@ def _slopes(found: list[Measured]) -> Iterator[str]:
         gigapixels = (large.side**2 - small.side**2) / 1e9
         if gigapixels:
             grown = (large.peak_mb - small.peak_mb) / gigapixels
-            roads = (large.peak_mb - small.peak_mb) / max(large.length_km - small.length_km, 1) * 1000
-            yield f"{name}: {grown:.0f} MB for each 1000 megapixels, {roads:.0f} MB for each 1000 km of road"
+            yield f"{name}: {grown:.0f} MB for each 1000 megapixels"
 
 
 def main() -> None:
@@ -161,13 +234,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sparse", type=int, nargs="*", default=[6000, 12_000], metavar="SIDE")
     parser.add_argument("--dense", type=int, nargs="*", default=[6000, 12_000], metavar="SIDE")
+    parser.add_argument("--raster", type=int, nargs="*", default=[10_000], metavar="SIDE")
     parser.add_argument("--max-memory", default="1GB")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = [
-            measure(Path(folder), side, dense=dense, memory=arguments.max_memory)
-            for sides, dense in ((arguments.sparse, False), (arguments.dense, True))
-            for side in sides
+            measure(Path(folder), kind, side, memory=arguments.max_memory)
+            for kind in KINDS
+            for side in getattr(arguments, kind)
         ]
     print(table(found))
 

@@ -223,11 +223,20 @@ def test_a_network_is_drawn_whole_and_in_two_places(tmp_path):
 def test_memory_is_held_against_its_plan(tmp_path):
     from benchmarks.memory import measure, table
 
-    found = measure(tmp_path, 3100, dense=False, memory="1GB")
+    found = measure(tmp_path, "sparse", 3100, memory="1GB")
     assert found.run["tiles"] == 9
     assert found.run["repeated"] + found.run["without_data"] >= 1
     assert found.peak_mb < 1000
     assert "3100 x 3100" in table([found])
+
+
+def test_memory_stays_flat_on_a_raster_of_any_size(tmp_path):
+    from benchmarks.memory import measure
+
+    found = measure(tmp_path, "raster", 10_000, memory="1GB")
+    assert found.run["tiles"] == 100
+    assert found.peak_mb <= 600
+    assert 0.95 < found.growth < 1.05
 
 
 def test_kills_and_long_runs_are_told():
