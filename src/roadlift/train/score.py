@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+from scipy.special import expit
 
 from roadlift.evaluate.pixels import ProbabilityHistogram
 from roadlift.train.data import IGNORE, Sample
@@ -19,7 +20,7 @@ def predict_sample(model: keras.Model, sample: Sample, *, stride: int) -> np.nda
     logits = model.predict_on_batch(image)[0, :rows, :cols, 0].astype(
         np.float32
     )  # a call keeps every layer's output
-    return np.rint(254 / (1 + np.exp(-logits))).astype(np.uint8)
+    return np.rint(254 * expit(logits)).astype(np.uint8)
 
 
 def histogram_of(probabilities: Sequence[np.ndarray], samples: Sequence[Sample]) -> ProbabilityHistogram:
