@@ -373,3 +373,39 @@ class _Ranges(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *arguments):
         """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("shape", "interleave"), [((701, 333), "pixel"), ((520, 640), "band"), ((3, 900), "pixel")]
+)
+def test_a_large_image_is_sampled_by_several_threads_with_the_same_result(
+    raster, monkeypatch, shape, interleave
+):
+    mask = np.full(shape, 255, np.uint8)
+    mask[: shape[0] // 3, 50:] = 0
+    layout = {
+        "tiled": True,
+        "blockxsize": 64,
+        "blockysize": 64,
+        "compress": "deflate",
+        "interleave": interleave,
+    }
+    path = raster(_image(rows=shape[0], cols=shape[1]), mask=mask, **layout)
+    with ImagerySource(path) as source:
+        alone = [source.sample(pixels) for pixels in (900, 20_011)]
+    monkeypatch.setattr("roadlift.imagery.source.LARGE_PIXELS", 1)
+    with ImagerySource(path) as source:
+        together = [source.sample(pixels) for pixels in (900, 20_011)]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.valid, other.valid)
+
+
+def test_a_damaged_large_image_is_refused(raster, monkeypatch):
+    path = raster(_image(rows=400, cols=300), tiled=True, blockxsize=64, blockysize=64, compress="deflate")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40_000] = bytes(40_000)
+    path.write_bytes(data)
+    monkeypatch.setattr("roadlift.imagery.source.LARGE_PIXELS", 1)
+    with ImagerySource(path) as source, pytest.raises(InputError, match=r"is damaged: rows \d+-\d+"):
+        source.sample()

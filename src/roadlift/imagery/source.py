@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from roadlift.imagery.opening import (
     gdal_opening,
     gdal_settings,
     is_alpha,
+    is_remote,
     open_raster,
     reasons,
 )
@@ -43,6 +46,9 @@ ON_READ_ERROR = ("fail", "nodata")
 CELL = (128, 128)
 """(rows, cols) that are no data as a whole where a file is damaged and that is allowed; GDAL's block where it warps."""
 MAX_UNREADABLE = 0.05
+LARGE_PIXELS = 2**26
+"""Of an image that several threads sample."""
+READERS = 4
 _SAMPLE_PARTS = 16
 _TOO_LARGE = "Cut it into parts, check its georeference, or raise --max-pixels."
 _OPAQUE = 255
@@ -269,6 +275,9 @@ class ImagerySource(Imagery):
     ) -> Pixels:
         """Read all of a view of ``shape`` at every n-th pixel; where damage is allowed, part by part."""
         if not self._lenient:
+            by_blocks = self._file.driver in ("GTiff", "VRT") and not is_remote(self.path)
+            if warp is None and by_blocks and math.prod(shape) >= LARGE_PIXELS:
+                return self._read_at_once(shape, coarse)
             with self._reopening(), self._view(warp) as dataset:
                 return self._read(dataset, Window(0, 0, *shape), coarse)
         values, valid = np.zeros((3, *coarse), self.dtype), np.zeros(coarse, bool)
@@ -282,6 +291,25 @@ class ImagerySource(Imagery):
             else:
                 values[(slice(None), *part.slices)], valid[part.slices] = pixels.values, pixels.valid
         return Pixels(values, valid)
+
+    def _read_at_once(self, shape: tuple[int, int], coarse: tuple[int, int]) -> Pixels:
+        """Pick the same pixels in several threads, some rows in each: every block has to be decoded for them."""
+        cuts = [round(coarse[0] * number / READERS) for number in range(READERS + 1)]
+        step = shape[0] / coarse[0]
+
+        def read(first: int, last: int) -> Pixels:
+            place = RasterioWindow(0, first * step, shape[1], (last - first) * step)
+            window = Window(int(first * step), 0, math.ceil((last - first) * step), shape[1]).clip(shape)
+            with closing(open_raster(self.path, max_pixels=self._max_pixels)) as dataset:
+                return self._read(dataset, window, (last - first, coarse[1]), place=place, lock=nullcontext())
+
+        rows = [(first, last) for first, last in pairwise(cuts) if last > first]
+        with ThreadPoolExecutor(READERS, thread_name_prefix="roadlift-sample") as pool:
+            parts = list(pool.map(read, *zip(*rows, strict=True)))
+        return Pixels(
+            np.concatenate([part.values for part in parts], axis=1),
+            np.concatenate([part.valid for part in parts]),
+        )
 
     def _view(self, warp: dict[str, Any] | None) -> AbstractContextManager[rasterio.DatasetReader]:
         """Return what is read from, or the file warped in another way."""
@@ -306,11 +334,20 @@ class ImagerySource(Imagery):
             if self._grid.warp is not None:
                 self._dataset = self._stack.enter_context(closing(self._warp(self._grid.warp)))
 
-    def _read(self, dataset: rasterio.DatasetReader, window: Window, shape: tuple[int, int]) -> Pixels:
+    def _read(
+        self,
+        dataset: rasterio.DatasetReader,
+        window: Window,
+        shape: tuple[int, int],
+        *,
+        place: RasterioWindow | None = None,
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> Pixels:
+        """Read a window, or a ``place`` in it that begins between two pixels; ``lock`` is for a dataset of one's own."""
         indexes = list(dict.fromkeys(self.bands))
-        place = RasterioWindow(window.col, window.row, window.width, window.height)
+        place = place or RasterioWindow(window.col, window.row, window.width, window.height)
         try:
-            with self._lock, gdal_settings():
+            with lock or self._lock, gdal_settings():
                 values = dataset.read(indexes, window=place, out_shape=(len(indexes), *shape))
                 opaque = self._read_mask(dataset, place, shape)
         except (RasterioError, CPLE_BaseError) as error:
