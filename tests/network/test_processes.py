@@ -17,36 +17,40 @@ from roadlift.errors import InputError
 from roadlift.network import processes as module
 from roadlift.network.processes import map_rasters
 
-ITEMS = list(range(5))
+ITEMS = [{"number": number, "first": os.getpid()} for number in range(5)]
+SUMS = [3 * number * (number + 1) for number in range(5)]
 
 
-def pixels(item: int) -> np.ndarray:
-    return np.full((3, item + 1), item, np.uint8)
+def pixels(number: int) -> np.ndarray:
+    return np.full((3, number + 1), number, np.uint8)
 
 
-def told(item: int, values: np.ndarray) -> tuple[int, int, int]:
+def slowly(number: int) -> np.ndarray:
+    time.sleep(0.1)
+    return pixels(number)
+
+
+def told(item: dict, values: np.ndarray) -> dict:
     time.sleep(0.05)
-    return item, int(values.sum()), os.getpid()
+    return {"sum": values.sum(), "process": np.array(os.getpid())}
 
 
-def dies_beside(first: int, item: int, values: np.ndarray) -> int:
-    if os.getpid() != first:
+def dies_beside(item: dict, values: np.ndarray) -> dict:
+    if os.getpid() != item["first"]:
         os.kill(os.getpid(), signal.SIGKILL)
-    return int(values.sum())
+    return {"sum": values.sum()}
 
 
-def fails(item: int, values: np.ndarray) -> int:
-    raise InputError(f"part {item} is damaged")
+def fails(item: dict, values: np.ndarray) -> dict:
+    raise InputError(f"part {item['number']} is damaged")
 
 
-class _Bound:
-    """`dies_beside` with the number of this process, as a value that can be pickled."""
+def _sums(found: list[dict]) -> list[int]:
+    return [int(one["sum"]) for one in found]
 
-    def __init__(self, first: int):
-        self.first = first
 
-    def __call__(self, item: int, values: np.ndarray) -> int:
-        return dies_beside(self.first, item, values)
+def _at_work(found: list[dict]) -> set[int]:
+    return {int(one["process"]) for one in found}
 
 
 @pytest.fixture
@@ -59,33 +63,28 @@ def no_process_left():
 
 
 def test_results_come_in_order_from_both(no_process_left):
-    found = map_rasters(told, ITEMS, pixels, processes=2)
-    assert [one[:2] for one in found] == [(item, 3 * item * (item + 1)) for item in ITEMS]
-    assert {one[2] for one in found} - {os.getpid()}, "nothing was done beside this process"
+    found = map_rasters(told, ITEMS, slowly, processes=2)
+    assert _sums(found) == SUMS
+    assert _at_work(found) - {os.getpid()}, "nothing was done beside this process"
 
 
 def test_the_part_of_a_killed_process_is_done_here_and_said(no_process_left, caplog):
     with caplog.at_level(logging.WARNING, "roadlift"):
-        found = map_rasters(_Bound(os.getpid()), ITEMS, slowly, processes=2)
-    assert found == [3 * item * (item + 1) for item in ITEMS]
+        found = map_rasters(dies_beside, ITEMS, slowly, processes=2)
+    assert _sums(found) == SUMS
     assert "its part is drawn here" in caplog.text
 
 
-def slowly(item: int) -> np.ndarray:
-    time.sleep(0.1)
-    return pixels(item)
-
-
-def test_what_goes_wrong_beside_is_raised_here(no_process_left):
+def test_what_goes_wrong_is_raised_here(no_process_left):
     with pytest.raises(InputError, match=r"part \d is damaged"):
         map_rasters(fails, ITEMS, pixels, processes=2)
 
 
 def test_without_an_interpreter_all_is_done_here(monkeypatch, caplog):
     monkeypatch.setattr(sys, "executable", "/usr/bin/qgis")
-    assert {one[2] for one in map_rasters(told, ITEMS, pixels, processes=2)} == {os.getpid()}
+    assert _at_work(map_rasters(told, ITEMS, pixels, processes=2)) == {os.getpid()}
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert {one[2] for one in map_rasters(told, ITEMS, pixels, processes=2)} == {os.getpid()}
+    assert _at_work(map_rasters(told, ITEMS, pixels, processes=2)) == {os.getpid()}
     assert "no further process can be started" in caplog.text
 
 
@@ -96,7 +95,7 @@ def test_no_process_outlives_its_caller(end):
         "import sys, time, operator, numpy as np\n"
         "from roadlift.network.processes import map_rasters\n"
         "print('started', flush=True)\n"
-        "map_rasters(operator.contains, [0, 1], lambda item: time.sleep(0.3) or np.zeros((9, 9), np.uint8), processes=2)\n"
+        "map_rasters(operator.getitem, [{}, {}], lambda n: time.sleep(0.3) or np.zeros((9, 9), np.uint8), processes=2)\n"
         "time.sleep(60)"
     )
     caller = subprocess.Popen(

@@ -7,10 +7,9 @@ long for that is cut at the seams, from one and the same drawing but for the pha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -19,25 +18,25 @@ from scipy.spatial import cKDTree
 from roadlift.imagery.grid import Window
 from roadlift.network.chains import label_groups
 from roadlift.network.cut import cut_to_area
+from roadlift.network.drawing import Drawing
 from roadlift.network.finding import Finding, collected
 from roadlift.network.linegraph import LineGraph, merge_through_nodes
 from roadlift.network.mask import find_roads
+from roadlift.network.options import NetworkOptions
 from roadlift.network.polylines import Polylines
 from roadlift.network.processes import map_rasters
 from roadlift.network.raster import ArrayRaster, Part, as_raster, in_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from roadlift.network.options import NetworkOptions
     from roadlift.network.raster import Raster
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
     Booleans = NDArray[np.bool_]
-    Draw = Callable[[Raster], tuple[LineGraph, list[Finding]]]
 
 BLOCK_PX = 6144
 """Largest side of a block; its memory is that of the roads on it (docs/scale.md)."""
@@ -94,13 +93,13 @@ def margin_px(ground_resolution_m: float) -> int:
 
 
 def draw_in_blocks(
-    raster: Raster, draw: Draw, *, margin: int, processes: int = 1
+    raster: Raster, draw: Drawing, *, margin: int, processes: int = 1
 ) -> tuple[LineGraph, list[Finding]]:
     """Draw the roads of a raster block by block; memory is that of one block a process and of the finished lines.
 
     Args:
         raster: any size.
-        draw: makes graph and findings of a raster, in its pixels; with several processes a value that can be pickled.
+        draw: makes graph and findings of a raster, in its pixels.
         margin: pixels that a block looks at beyond its core.
         processes: blocks that are drawn at the same time; the result is the same.
 
@@ -110,23 +109,76 @@ def draw_in_blocks(
     places = [Place(block, raster.shape, margin) for block in blocks_of(raster.shape, margin=margin)]
     if len(places) == 1:
         return draw(in_memory(raster))
+    items = [
+        {
+            "place": asdict(place),
+            "ground_resolution_m": draw.ground_resolution_m,
+            "options": asdict(draw.options),
+        }
+        for place in places
+    ]
     parts = map_rasters(
-        partial(draw_block, draw),
-        places,
-        lambda place: in_memory(Part(raster, place.block.window)).values,
+        draw_block,
+        items,
+        lambda number: in_memory(Part(raster, places[number].block.window)).values,
         processes=processes,
     )
-    return _stitched([share for share, _ in parts]), collected(one for _, found in parts for one in found)
+    found = [finding for part in parts for finding in _findings_of(part)]
+    return _stitched([_share_of(part) for part in parts]), collected(found)
 
 
-def draw_block(draw: Draw, place: Place, values: NDArray[np.uint8]) -> tuple[Share, list[Finding]]:
-    """Draw a block, given its pixels; what belongs to it, in the pixels of the raster."""
+def draw_block(item: dict[str, Any], values: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Draw a block, given its pixels; what belongs to it as plain arrays, in the pixels of the raster.
+
+    Args:
+        item: ``place``, ``ground_resolution_m`` and ``options``, as JSON holds them.
+        values: uint8 (rows, cols), the block with its margin.
+    """
+    core, window = (Window(**item["place"]["block"][name]) for name in ("core", "window"))
+    rows, cols = item["place"]["shape"]
+    place = Place(Block(core, window), (rows, cols), item["place"]["margin"])
+    draw = Drawing(item["ground_resolution_m"], NetworkOptions(**item["options"]))
     graph, found = draw(ArrayRaster(values))
-    origin = np.array([place.block.window.row, place.block.window.col], dtype=np.float64)
+    origin = np.array([window.row, window.col], dtype=np.float64)
     lines = [one.lines.moved(one.lines.coordinates + origin) for one in found]
     moved = [Finding(one.kind, one.reason, at, one.cost_m) for one, at in zip(found, lines, strict=True)]
     own = [one.take(place.owns(_middles(one.lines), 0.0)) for one in moved]
-    return _share(_shifted(graph, origin), place), own
+    return _arrays(_share(_shifted(graph, origin), place), own)
+
+
+_GRAPH = ("nodes", "border", "radius", "u", "v", "bridge_cost")
+
+
+def _arrays(share: Share, found: list[Finding]) -> dict[str, NDArray[Any]]:
+    lines = {"lines": share.graph.lines, "seen": share.seen}
+    lines["found"] = Polylines.concatenated([one.lines for one in found])
+    arrays = {name: getattr(share.graph, name) for name in _GRAPH} | {"seam": share.seam}
+    for name, each in lines.items():
+        arrays |= {name: each.coordinates, f"{name}_offsets": each.offsets}
+    costs = [np.broadcast_to(one.cost_m, len(one.lines)) for one in found]
+    arrays["found_counts"] = np.array([len(one.lines) for one in found], dtype=np.int64)
+    arrays["found_cost"] = np.concatenate([np.empty(0), *costs])
+    arrays["found_kind"], arrays["found_reason"] = (
+        np.array([getattr(one, name) for one in found], dtype=str) for name in ("kind", "reason")
+    )
+    return arrays
+
+
+def _share_of(arrays: dict[str, NDArray[Any]]) -> Share:
+    lines, seen = (Polylines(arrays[name], arrays[f"{name}_offsets"]) for name in ("lines", "seen"))
+    graph = LineGraph(lines=lines, **{name: arrays[name] for name in _GRAPH})
+    return Share(graph, arrays["seam"], seen)
+
+
+def _findings_of(arrays: dict[str, NDArray[Any]]) -> list[Finding]:
+    lines = Polylines(arrays["found"], arrays["found_offsets"])
+    bounds = np.concatenate([[0], np.cumsum(arrays["found_counts"])])
+    return [
+        Finding(str(kind), str(reason), lines.take(np.arange(first, last)), arrays["found_cost"][first:last])
+        for kind, reason, (first, last) in zip(
+            arrays["found_kind"], arrays["found_reason"], pairwise(bounds.tolist()), strict=True
+        )
+    ]
 
 
 def road_masks(
