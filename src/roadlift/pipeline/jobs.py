@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,6 +17,7 @@ from roadlift.errors import UsageError
 from roadlift.imagery import Window, journal_folder, noted_products
 from roadlift.model import Model
 from roadlift.pipeline.checks import check_targets
+from roadlift.pipeline.memory import peak_memory_mb, return_free_memory
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.pipeline.products import Products, write_probability, write_products
 from roadlift.pipeline.room import NETWORK_BYTES, PROBABILITY_BYTES, check_room
@@ -158,6 +156,7 @@ def vectorize_work(work: Work, figures: dict[str, Any]) -> RoadMap:
     """Make the network of an image whose tiles are all finished, in the image's own CRS."""
     card, native = work.model.card, work.source.native_georef
     work.model.runtime.rest()
+    return_free_memory()
     roads = network.vectorize(
         work.raster,
         work.source.georef,
@@ -250,18 +249,6 @@ def predict_image(image: str | Path, model: Model, options: ExtractOptions | Non
         sink = _ArraySink(source.shape)
         predict_source(source, model, sink, options.prediction())
         return sink.array
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident set of this process so far, in MB (10^6 bytes).
-
-    On Linux it is the kernel's own mark: what ``getrusage`` tells begins at the size of the starting process.
-    """
-    status = Path("/proc/self/status")
-    if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
-        return int(found[1]) * 1024 / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 class _ArraySink:

@@ -32,6 +32,7 @@ from roadlift.imagery import (
     set_cache,
 )
 from roadlift.model import Model, expects_int8, find_card, load_model
+from roadlift.pipeline.memory import return_free_memory, share_one_arena
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.segment import (
     BlendedTiles,
@@ -230,6 +231,7 @@ def _prepared(
     threads: int | None = None,
 ) -> Iterator[tuple[Prepared, dict[str, Any]]]:
     """Open the image, plan, load the model; with what decides the result."""
+    share_one_arena()
     card = find_card(options.model)
     with options.open(image, card) as source:
         tile_size = options.tile_size or _begun_tile(begun)
@@ -251,6 +253,7 @@ def _prepared(
             image_identity = fingerprint(source)
             import_module(_NEEDED_LATER)
             model = started.result()
+        return_free_memory()
         identity = {
             "image": image_identity,
             "model": _model_identity(model),
