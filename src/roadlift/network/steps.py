@@ -10,6 +10,7 @@ import pandas as pd
 from pyproj import CRS
 
 from roadlift.errors import InputError
+from roadlift.memory import return_free_memory
 from roadlift.network.blocks import draw_in_blocks, margin_px
 from roadlift.network.build import NetworkParts
 from roadlift.network.classes import class_hints
@@ -85,6 +86,7 @@ def vectorize(
         margin=margin_px(ground_resolution_m),
         processes=processes,
     )
+    return_free_memory()
     measures = _measure(graph, raster, ground_resolution_m, options)
     crs = _geodetic_crs(georef)
     doubtful = (measures["probability"] < options.threshold).to_numpy() & ~graph.bridged

@@ -4,9 +4,9 @@
 beside the output until it is whole.
 """
 
+from roadlift.memory import peak_memory_mb
 from roadlift.pipeline.checks import check_result, check_targets
 from roadlift.pipeline.jobs import extract, predict, predict_image, vectorize_work
-from roadlift.pipeline.memory import peak_memory_mb
 from roadlift.pipeline.options import ExtractOptions, network_options
 from roadlift.pipeline.rasters import vectorize
 from roadlift.pipeline.shards import Shard, compute_shard, merge_shards

@@ -15,9 +15,9 @@ import numpy as np
 from roadlift import __version__, network
 from roadlift.errors import UsageError
 from roadlift.imagery import Window, journal_folder, noted_products
+from roadlift.memory import peak_memory_mb, return_free_memory
 from roadlift.model import Model
 from roadlift.pipeline.checks import check_targets
-from roadlift.pipeline.memory import peak_memory_mb, return_free_memory
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.pipeline.products import Products, write_probability, write_products
 from roadlift.pipeline.room import NETWORK_BYTES, PROBABILITY_BYTES, check_room
@@ -148,6 +148,7 @@ def _extract_one(
         check_room(work, len(work.store.missing()), written)
         figures = compute_missing(work, compute, progress)
         roads = vectorize_work(work, figures)
+        return_free_memory()
         write_products(products, work, roads, overwrite=overwrite)
         return roads, _footprints().footprint(work) if overlapping else None
 

@@ -31,8 +31,8 @@ from roadlift.imagery import (
     read_record,
     set_cache,
 )
+from roadlift.memory import return_free_memory, share_one_arena
 from roadlift.model import Model, expects_int8, find_card, load_model
-from roadlift.pipeline.memory import return_free_memory, share_one_arena
 from roadlift.pipeline.options import ExtractOptions
 from roadlift.segment import (
     BlendedTiles,
