@@ -49,8 +49,8 @@ def predict_samples(model: Model, samples: Sequence[Sample]) -> list[np.ndarray]
 def choose_thresholds(probabilities: Sequence[np.ndarray], samples: Sequence[Sample]) -> tuple[float, float]:
     """Return hysteresis thresholds (high, low): the lowest pair whose micro IoU is within .005 of the best.
 
-    The lowest, because a network gives lower probabilities on imagery that is unlike its training images, and because
-    roads hang together better. Half a point is far less than chance makes of a few dozen images.
+    The lowest, because a network gives lower probabilities on imagery that is unlike its training images. Half a
+    point is far less than chance makes of a few dozen images.
 
     Args:
         probabilities: uint8 (rows, cols), 0..254, of each sample.
