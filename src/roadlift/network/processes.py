@@ -20,7 +20,7 @@ from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from pathlib import Path
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -136,11 +136,11 @@ class _Process:
         self._pipes[1].close()
 
     @property
-    def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         into, out = self._process.stdin, self._process.stdout
         if into is None or out is None:
             raise OSError("no pipes")
-        return into, out  # type: ignore[return-value]
+        return into, out
 
     def kill(self) -> None:
         """End it now."""
@@ -172,13 +172,13 @@ def serve(work: Work) -> None:
             _send(out, answer.getbuffer())
 
 
-def _send(file: BinaryIO, data: bytes | memoryview) -> None:
+def _send(file: IO[bytes], data: bytes | memoryview) -> None:
     file.write(_LENGTH.pack(memoryview(data).nbytes))
     file.write(data)
     file.flush()
 
 
-def _receive(file: BinaryIO) -> bytes:
+def _receive(file: IO[bytes]) -> bytes:
     head = file.read(_LENGTH.size)
     length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else -1
     data = file.read(length) if length >= 0 else b""
